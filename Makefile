@@ -1,0 +1,111 @@
+# The verbs of this project. `make` alone lists them; CONTRIBUTING.md tells how they are meant.
+
+PYTHON ?= python3
+UV ?= uv
+
+BIN := .venv/bin
+# -W ignore: the pip of Debian 12 announces at length what newer ones do otherwise, which is no concern of ours.
+PIP := $(BIN)/python -W ignore -m pip --disable-pip-version-check --quiet
+# Wheels only, so that a machine for which there are none is told at once instead of compiling for an hour;
+# srt is published as source alone, and built with what requirements/build.txt installs.
+FROM_HASHES := --require-hashes --no-build-isolation --use-pep517 --only-binary :all: --no-binary srt
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## list these verbs
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+# ---- environment -----------------------------------------------------------------------------------------------------
+
+.PHONY: venv
+venv: .venv/.stamp-device ## make .venv: the packages of the device, by their hashes
+
+.venv/.stamp-python:
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (sys.version_info >= (3, 11) and sys.maxsize > 2**32))' || { \
+	    echo "make venv: '$(PYTHON)' is not a 64-bit Python 3.11 or newer; name one: make venv PYTHON=/usr/bin/python3.11" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { \
+	    echo "make venv: '$(PYTHON)' has no venv module; please type: sudo apt-get install -y python3-venv" >&2; exit 1; }
+	@echo "venv: making .venv"
+	@"$(PYTHON)" -m venv --clear .venv
+	@touch $@
+
+.venv/.stamp-device: .venv/.stamp-python requirements/build.txt requirements/device.txt requirements/device.in pyproject.toml
+	@echo "venv: installing the packages of the device"
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements/build.txt
+	@$(PIP) install $(FROM_HASHES) -r requirements/device.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(PIP) check
+	@touch $@
+
+.venv/.stamp-dev: .venv/.stamp-device requirements/dev.txt
+	@echo "venv: installing the packages for lint and tests"
+	@$(PIP) install $(FROM_HASHES) -r requirements/dev.txt
+	@$(PIP) check
+	@touch $@
+
+# The demo goes on without these where it can; what to type is printed.
+.PHONY: system-packages
+system-packages:
+	@tools/system-packages libportaudio2 mosquitto || true
+
+.PHONY: models
+models: .venv/.stamp-device ## install the default models into models/
+	@$(BIN)/appliance models install
+
+# ---- what one does with it -------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: system-packages models ## install what is missing and show the main job at work
+	@$(BIN)/appliance demo
+
+.PHONY: bench
+bench: models ## measure the processor time, memory and delays of every stage on this machine
+	@$(BIN)/appliance bench
+
+# ---- what must pass --------------------------------------------------------------------------------------------------
+
+.PHONY: lint
+lint: .venv/.stamp-dev ## format, lint, types, import arrows
+	@$(BIN)/ruff format --check --quiet . || { echo "lint: please run .venv/bin/ruff format" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/python -m pytest -q tests/test_architecture.py
+	@echo "lint: good"
+
+TEST_MODELS := oww-features oww_alexa oww_hey_jarvis
+
+.PHONY: test-models
+test-models: models
+	@echo "models: for the tests also openWakeWord's words ($(TEST_MODELS)); their licence is non-commercial, nothing uses them by default"
+	@$(BIN)/appliance models install $(TEST_MODELS)
+
+# Two processes for two cores; a file stays in one process, because its tests share a broker or a loaded model.
+# One thread for linear algebra each: more only get into each other's way.
+.PHONY: test
+test: system-packages .venv/.stamp-dev test-models ## install what is missing and run the tests
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+	    $(BIN)/python -m pytest -q -m "not slow and not device" -n 2 --dist loadfile
+
+# ---- the workshop ----------------------------------------------------------------------------------------------------
+
+.PHONY: lock
+lock: ## resolve requirements/*.in again (needs uv; UPGRADE=1 takes the newest versions)
+	@command -v "$(UV)" >/dev/null || { \
+	    echo "make lock: needs uv, a package resolver; install it with pip into an environment of its own, or name it: make lock UV=PATH" >&2; exit 1; }
+	@cd requirements && for name in device dev build; do \
+	    "$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	        --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade) $$name.in -o $$name.txt || exit 1; done
+	@echo "lock: requirements/*.txt are resolved"
+
+.PHONY: clean
+clean: ## remove .venv, caches and build results; models stay
+	@rm -rf .venv build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find appliance tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Verbs that are promised and not here yet: they say so, and are skipped.
+LATER := bench-wake bench-commands venv-tools install deb check-systemd check-aarch64 check-ha check-nodered
+.PHONY: $(LATER)
+$(LATER):
+	@echo "make $@: not in this version yet, skipped"

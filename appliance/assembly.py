@@ -1,0 +1,246 @@
+"""Puts the stages together: the only place, with the daemon and replay, that knows them all.
+
+Everything that can be wrong with configuration, models and home file comes out here, before the first frame; everything
+that is slow on first use is used once, so that the first turn is as quick as any.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.audio.format import Frame, frames_of_ms, silent_pcm
+from appliance.audio.player import Player
+from appliance.audio.ring import Ring
+from appliance.audio.speakers import Speaker
+from appliance.clock import Clock
+from appliance.config_files import MANIFEST, LoadedConfig
+from appliance.dialog import Dialog
+from appliance.home.actions import Actions
+from appliance.home.effects import HomeEffects, Publish
+from appliance.listening import RECOGNITION_INBOX, Listening, Understander
+from appliance.loop import FrameLoop, Inbox, Publisher, Rules, Stages
+from appliance.models import Kind, ModelStore
+from appliance.runtimes.vosk import VoskModel
+from appliance.speaking import Reference, Speaking
+from appliance.speech.detector import SileroDetector
+from appliance.speech.endpoint import Endpointer, Limits
+from appliance.speech.recognizer import VoskRecognizer
+from appliance.trace import Tracer
+from appliance.understanding import home_file
+from appliance.understanding.home_file import HomeConfig
+from appliance.understanding.language import Language
+from appliance.voice.fallback import FallbackVoice
+from appliance.voice.piper import PiperVoice
+from appliance.voice.simple import SimpleVoice
+from appliance.voice.voice import Voice
+from appliance.wake import find
+from appliance.wake.engine import WakeWord
+from appliance.wake.spotter import Spotter
+from appliance.worker import InlineWorker, ThreadWorker, Worker
+
+LEAD_FRAMES = frames_of_ms(200)
+"""A live loudspeaker's queue is kept so far ahead, so that a late frame of the loop is not heard as a crackle."""
+
+ACTION_INBOX = 8
+"""Actions that may wait; a person starts one in some seconds, and each is bounded in time."""
+
+VOICE_INBOX = 8
+"""Answers that may wait to be synthesized; all but the newest are cancelled and end at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """Who does the slow work."""
+
+    recognition: Worker
+    action: Worker
+    voice: Worker
+
+    def start(self) -> None:
+        """Start the threads."""
+        for worker in (self.recognition, self.action, self.voice):
+            worker.start()
+
+    def close(self) -> None:
+        """End the running jobs and the threads."""
+        for worker in (self.recognition, self.action, self.voice):
+            worker.close()
+
+
+def inline_workers(inbox: Inbox) -> Workers:
+    """Everything at once in the caller's thread."""
+    return Workers(
+        recognition=InlineWorker("recognition", failed=inbox.failed),
+        action=InlineWorker("action", failed=inbox.failed),
+        voice=InlineWorker("voice", failed=inbox.failed),
+    )
+
+
+def thread_workers(inbox: Inbox) -> Workers:
+    """A thread for each."""
+    return Workers(
+        recognition=ThreadWorker("recognition", capacity=RECOGNITION_INBOX, failed=inbox.failed),
+        action=ThreadWorker("action", capacity=ACTION_INBOX, failed=inbox.failed),
+        voice=ThreadWorker("voice", capacity=VOICE_INBOX, failed=inbox.failed),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brains:
+    """Models and language, loaded once and used by every loop that is built from them."""
+
+    loaded: LoadedConfig
+    store: ModelStore
+    home: HomeConfig
+    language: Language
+    detector: SileroDetector
+    recognizer: VoskRecognizer
+    words: tuple[WakeWord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What differs between the live daemon and a replay."""
+
+    clock: Clock
+    voice: Voice
+    speaker: Speaker
+    workers: Workers
+    publish: Publisher
+    publish_mqtt: Publish
+    dry_run: bool
+    inbox: Inbox
+    lead_frames: int = 0
+    reference: Reference | None = None
+    tracer: Tracer | None = None
+
+
+def load_brains(
+    loaded: LoadedConfig, *, sentences: Path | None = None, wake_words: Sequence[str] | None = None
+) -> Brains:
+    """Load and check every model and the language, and warm them up.
+
+    Args:
+        loaded: the configuration.
+        sentences: a hassil file instead of the built-in language.
+        wake_words: instead of the configuration's.
+
+    Raises:
+        ConfigError, ModelError: one sentence each.
+    """
+    config = loaded.config
+    store = ModelStore(MANIFEST, loaded.models_directory)
+    home = load_home(loaded)
+    language = load_language(loaded, home, sentences)
+    vosk = VoskModel(store.folder(config.models.recognizer))
+    words = tuple(find(name, store=store, phrases=vosk) for name in (wake_words or config.wake.words))
+    brains = Brains(
+        loaded=loaded,
+        store=store,
+        home=home,
+        language=language,
+        detector=SileroDetector(store.folder(config.models.speech_detector)),
+        recognizer=VoskRecognizer(vosk, language.sentences(), [spoken(word, store) for word in words]),
+        words=words,
+    )
+    _warm_up(brains)
+    return brains
+
+
+def load_recognizer(loaded: LoadedConfig, language: Language) -> VoskRecognizer:
+    """The recognizer of a language alone, for single utterances. Raises ModelError."""
+    store = ModelStore(MANIFEST, loaded.models_directory)
+    return VoskRecognizer(VoskModel(store.folder(loaded.config.models.recognizer)), language.sentences())
+
+
+def load_home(loaded: LoadedConfig) -> HomeConfig:
+    """The home's areas, devices and sentences; an empty home where no file is named. Raises ConfigError."""
+    return home_file.load(loaded.home_file) if loaded.home_file else HomeConfig()
+
+
+def load_language(loaded: LoadedConfig, home: HomeConfig, sentences: Path | None = None) -> Language:
+    """The built-in language with the home's names, or a file of sentences instead. Raises ConfigError."""
+    if sentences is not None:
+        return Language.from_sentences_file(sentences)
+    return Language.built_in(loaded.config.home.language, home, area=loaded.config.device.area)
+
+
+def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
+    """A frame loop with its stages as new."""
+    config = brains.loaded.config
+    ring = Ring()
+    limits = Limits(
+        threshold=config.listening.speech_threshold,
+        no_speech_frames=frames_of_ms(config.listening.no_speech_ms),
+        silence_frames=frames_of_ms(config.listening.silence_ms),
+        longest_frames=frames_of_ms(config.listening.longest_ms),
+    )
+    listening = Listening(
+        ring=ring,
+        detector=brains.detector,
+        endpointer=Endpointer(limits),
+        understander=Understander(brains.recognizer, brains.language, around.inbox.post),
+        worker=around.workers.recognition,
+        tracer=around.tracer,
+    )
+    speaking = Speaking(
+        voice=around.voice,
+        player=Player(around.speaker, lead_frames=around.lead_frames),
+        worker=around.workers.voice,
+        post=around.inbox.post,
+        reference=around.reference,
+        tracer=around.tracer,
+    )
+    stages = Stages(
+        ring=ring,
+        spotter=build_spotter(brains, config.wake.threshold),
+        listening=listening,
+        speaking=speaking,
+        actions=Actions(brains.home, HomeEffects(around.publish_mqtt), brains.language.answer),
+        action_worker=around.workers.action,
+        dialog=Dialog(apology=brains.language.answer("not_understood")),
+        inbox=around.inbox,
+        clock=around.clock,
+    )
+    rules = Rules(
+        ring_frames=frames_of_ms(config.home.ring_s * 1000),
+        area=config.device.area,
+        dry_run=around.dry_run,
+        volume=config.audio.volume,
+        wake_words=tuple(word.name for word in brains.words),
+    )
+    return FrameLoop(stages, rules, around.publish, around.tracer)
+
+
+def build_spotter(brains: Brains, threshold: float) -> Spotter:
+    """Wake words as new; `threshold` serves them all, 0: each its own."""
+    words = [dataclasses.replace(word, threshold=threshold or word.threshold) for word in brains.words]
+    return Spotter(words, near_misses=brains.loaded.config.wake.report_near_misses)
+
+
+def spoken(word: WakeWord, store: ModelStore) -> str:
+    """The wake word as a person says it, in small letters: its phrase in the manifest, else its name."""
+    wake = store.entry(word.name).wake if word.name in store.names(Kind.WAKE) else None
+    return (wake.phrase if wake else word.name.replace("_", " ")).lower()
+
+
+def _warm_up(brains: Brains) -> None:
+    """Use everything once: first uses cost 0.2 s in all, which the first turn should not pay."""
+    brains.language.warm_up()
+    brains.recognizer.accept(silent_pcm())
+    brains.recognizer.finish()
+    brains.recognizer.begin(after_wake=True)
+    for index in range(4):
+        brains.detector.process(Frame(index, silent_pcm()))
+    brains.detector.reset()
+
+
+def load_voice(loaded: LoadedConfig, *, deterministic: bool) -> Voice:
+    """The voice of the answers: Piper in a process of its own, and a simpler one where that fails.
+
+    `deterministic`: the same sentence gives the same samples; else the voice varies a little, as people do.
+    """
+    store = ModelStore(MANIFEST, loaded.models_directory)
+    piper = PiperVoice(store.folder(loaded.config.models.voice), deterministic=deterministic)
+    return FallbackVoice(piper, SimpleVoice.find())

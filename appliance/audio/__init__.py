@@ -1,0 +1,1 @@
+"""Audio room: frames, the ring, sources, playback. Re-exports nothing; import the file you need."""

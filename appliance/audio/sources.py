@@ -1,0 +1,20 @@
+"""Where frames come from: one protocol for microphone, file and standard input."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from appliance.audio.format import Frame
+from appliance.events import Event
+
+
+class Source(Protocol):
+    """A stream of frames with running indices. What happens to the device on the way is told as events."""
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames, 20 ms apart where the source is live; ends with the recording."""
+
+    def events(self) -> list[Event]:
+        """What happened since the last call: dropped frames, problems, a lost or restored device."""
+
+    def close(self) -> None:
+        """Free the device; `frames` ends soon after."""

@@ -1,0 +1,57 @@
+"""Run the appliance: listen, act, answer, publish. This is what the systemd unit starts."""
+
+import argparse
+import logging
+import sys
+
+from appliance.assembly import load_brains
+from appliance.audio.microphone import Microphone
+from appliance.audio.speakers import SilentSpeaker, Speaker, open_speaker
+from appliance.config import Config
+from appliance.config_files import LoadedConfig
+from appliance.daemon import Daemon, ask_for_priority, event_logger, handle_signals
+from appliance.errors import AudioError
+from appliance.notify import Notifier
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """--check only."""
+    parser.epilog = "Example: appliance --config /etc/appliance/appliance.toml run"
+    parser.add_argument("--check", action="store_true", help="check configuration, home file and models, then end")
+
+
+def run(args: argparse.Namespace, config: LoadedConfig) -> int:
+    """Run until SIGTERM or SIGINT."""
+    logging.basicConfig(
+        level=config.config.log.level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    brains = load_brains(config)
+    if args.check:
+        print(f"configuration, home and models are good; wake words: {', '.join(word.name for word in brains.words)}")
+        return 0
+    microphone = Microphone(
+        config.config.audio.microphone, prepare=lambda: _LOGGER.info("capture: %s", ask_for_priority())
+    )
+    daemon = Daemon(
+        brains,
+        microphone,
+        _speaker(config.config),
+        notifier=Notifier(),
+        listeners=[event_logger(config.config.privacy.publish_text, brains.language.free_slots)],
+    )
+    handle_signals(daemon.stop)
+    microphone.start()
+    _LOGGER.info("frame loop: %s", ask_for_priority())
+    daemon.run()
+    return 0
+
+
+def _speaker(config: Config) -> Speaker:
+    """The loudspeaker; without one the appliance hears, acts and publishes all the same."""
+    try:
+        return open_speaker(config.audio.speaker)
+    except AudioError as error:
+        _LOGGER.warning("answers will not be heard: %s", error)
+        return SilentSpeaker()

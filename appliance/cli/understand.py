@@ -1,0 +1,114 @@
+"""Show what a recording, a text or a spoken sentence would be understood as.
+
+Each recording is one utterance without a wake word. Nothing is acted on.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from appliance.assembly import load_home, load_language, load_recognizer
+from appliance.audio.files import read_pcm
+from appliance.audio.format import FRAME_SAMPLES, Pcm
+from appliance.config_files import LoadedConfig
+from appliance.errors import UsageError
+from appliance.intent import Intent
+from appliance.listening import CHUNK_FRAMES, Understander
+from appliance.recording import record_utterance
+from appliance.understanding.language import Language
+
+
+class Understanding(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the result."""
+
+    source: str
+    type: str
+    text: str
+    intent: str | None = None
+    slots: dict[str, str] = {}
+    values: dict[str, str | int | float | bool] = {}
+    confidence: float | None = None
+    decision: str
+    reason: str | None = None
+    nearest: str | None = None
+    score: float | None = None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Recordings, a text, or the microphone."""
+    parser.epilog = 'Example: appliance understand --text "turn on the kitchen light"'
+    parser.add_argument("audio", nargs="*", type=Path, metavar="AUDIO", help="sound files, one utterance each")
+    parser.add_argument("--text", action="append", default=[], metavar="T", help="a typed sentence; repeatable")
+    parser.add_argument("--record", action="store_true", help="say one sentence into the microphone")
+    parser.add_argument("--sentences", type=Path, metavar="FILE", help="hassil sentences instead of the built-in ones")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def run(args: argparse.Namespace, config: LoadedConfig) -> int:
+    """One line for each source, in the order of the arguments; a refusal is a good result."""
+    if not (args.audio or args.text or args.record):
+        raise UsageError("understand: nothing to understand; give sound files, --text or --record")
+    language = load_language(config, load_home(config), args.sentences)
+    for result in _results(args, config, language):
+        print(json.dumps(msgspec.to_builtins(result)) if args.json else _line(result), flush=True)
+    return 0
+
+
+def _results(args: argparse.Namespace, config: LoadedConfig, language: Language) -> Iterator[Understanding]:
+    for text in args.text:
+        intent = language.match(text)
+        yield _result("text", intent.text if intent else text.strip(), intent, language)
+    if not (args.audio or args.record):
+        return
+    understander = Understander(load_recognizer(config, language), language, lambda result: None)
+    for path in args.audio:
+        yield _result(str(path), *_understand(understander, read_pcm(path)), language)
+    if args.record:
+        yield _result("microphone", *_understand(understander, record_utterance(config)), language)
+
+
+def _understand(understander: Understander, pcm: Pcm) -> tuple[str, Intent | None]:
+    """Recognize in the same chunks as the daemon does, so that the same sound gives the same text."""
+    understander.begin(False)
+    for chunk in np.split(pcm, range(CHUNK_FRAMES * FRAME_SAMPLES, pcm.size, CHUNK_FRAMES * FRAME_SAMPLES)):
+        understander.accept(0, chunk)
+    return understander.understand(pcm)
+
+
+def _result(source: str, text: str, intent: Intent | None, language: Language) -> Understanding:
+    if intent is not None:
+        return Understanding(
+            source=source,
+            type="intent_recognized",
+            text=text,
+            intent=intent.name,
+            slots=intent.slots,
+            values=intent.values,
+            decision="act",
+            nearest=text,
+            score=1.0,
+        )
+    nearest = language.nearest(text) if text else None
+    return Understanding(
+        source=source,
+        type="intent_rejected",
+        text=text,
+        decision="refuse",
+        reason="not_understood" if text else "no_speech",
+        nearest=nearest[0] if nearest else None,
+        score=round(nearest[1], 3) if nearest else None,
+    )
+
+
+def _line(result: Understanding) -> str:
+    heard = f'"{result.text}"' if result.text else "nothing"
+    if result.intent is None:
+        near = f', nearest "{result.nearest}" ({result.score})' if result.nearest else ""
+        return f"{result.source}: {heard}: refused, {result.reason}{near}"
+    values: dict[str, Any] = result.values
+    return f"{result.source}: {heard}: {result.intent} {json.dumps(values)}"

@@ -1,0 +1,248 @@
+"""The owner's configuration: one TOML file, read once into frozen classes.
+
+Every key has a default, a unit, a range and a meaning, all of which stand here and nowhere else: the annotated file
+`firmware_config/appliance.toml` is written from these classes by `python -m appliance.config`, and a test holds it to
+them. An unknown key is an error. There is no second source: no environment variables, no hidden defaults.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from appliance.errors import ConfigError
+
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+class Device(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who this appliance is in the house."""
+
+    id: Annotated[
+        Name,
+        Meta(description="Name in MQTT topics, voice/<id>/...; letters, digits, - and _, at most 64 characters."),
+    ] = "appliance"
+    area: Annotated[
+        str, Meta(description="Area of the home it stands in; 'turn on the light' means the light there.")
+    ] = ""
+
+
+class Audio(Struct, frozen=True, forbid_unknown_fields=True):
+    """Microphone and loudspeaker."""
+
+    microphone: Annotated[str, Meta(description="Part of the capture device's name; empty: the system's default.")] = ""
+    speaker: Annotated[
+        str,
+        Meta(
+            description="Part of the playback device's name; empty: the system's default; 'none': answers are silent."
+        ),
+    ] = ""
+    volume: Annotated[int, Meta(ge=0, le=100, description="Loudness of answers and rings, percent, 0..100.")] = 70
+
+
+class Wake(Struct, frozen=True, forbid_unknown_fields=True):
+    """The words that wake it."""
+
+    words: Annotated[
+        list[str],
+        Meta(
+            min_length=1,
+            max_length=8,
+            description=(
+                "Wake words, 1..8: a name from `appliance models list` or the path of a model. Any other phrase is "
+                "spotted by the recognizer, at ten times the processor time."
+            ),
+        ),
+    ] = field(default_factory=lambda: ["alexa"])
+    threshold: Annotated[
+        Share,
+        Meta(description="Score that wakes, 0..1; lower hears more and wakes falsely more often; 0: each model's own."),
+    ] = 0.0
+    report_near_misses: Annotated[
+        bool, Meta(description="Publish wake_near_missed for scores just below the threshold, for tuning.")
+    ] = False
+
+
+class Listening(Struct, frozen=True, forbid_unknown_fields=True):
+    """When a command begins and ends."""
+
+    no_speech_ms: Annotated[
+        int, Meta(ge=1000, le=30_000, description="Go back to sleep when nothing is said, ms, 1000..30000.")
+    ] = 5000
+    silence_ms: Annotated[
+        int, Meta(ge=100, le=3000, description="Silence that ends a command (hang-over), ms, 100..3000.")
+    ] = 500
+    longest_ms: Annotated[int, Meta(ge=1000, le=60_000, description="Longest command, ms, 1000..60000.")] = 8000
+    speech_threshold: Annotated[Share, Meta(description="Speech probability that counts as speech, 0..1.")] = 0.5
+
+
+class Models(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which models are used; `appliance models list` names them."""
+
+    directory: Annotated[
+        str, Meta(description="Folder of the installed models; empty: models/ beside the program.")
+    ] = ""
+    recognizer: Annotated[str, Meta(description="Speech recognizer.")] = "vosk-small-en-us"
+    speech_detector: Annotated[str, Meta(description="Speech detector (VAD).")] = "silero-vad"
+    voice: Annotated[str, Meta(description="Voice of the answers.")] = "piper-en-us-joe"
+
+
+class Home(Struct, frozen=True, forbid_unknown_fields=True):
+    """What can be commanded."""
+
+    language: Annotated[str, Meta(description="Built-in language: a folder of appliance/languages.")] = "en"
+    file: Annotated[
+        str,
+        Meta(
+            description="YAML file with this home's areas, devices, scenes and own sentences; relative to this file; empty: none."
+        ),
+    ] = "home.yaml"
+    ring_s: Annotated[
+        int, Meta(ge=5, le=3600, description="How long a timer rings when nobody stops it, s, 5..3600.")
+    ] = 60
+
+
+class Mqtt(Struct, frozen=True, forbid_unknown_fields=True):
+    """The broker that gets the events and brings commands."""
+
+    host: Annotated[str, Meta(description="Host name or address of the broker; empty: no broker.")] = ""
+    port: Annotated[int, Meta(ge=1, le=65_535, description="Port, 1..65535; 8883 is usual with TLS.")] = 1883
+    username: Annotated[str, Meta(description="User name; empty: none.")] = ""
+    password_file: Annotated[
+        str, Meta(description="File that holds the password, readable by the service only; empty: none.")
+    ] = ""
+    tls: Annotated[bool, Meta(description="Encrypt, and verify the broker's certificate.")] = False
+    ca_file: Annotated[str, Meta(description="Certificate authority to trust (PEM); empty: the system's.")] = ""
+    keepalive_s: Annotated[
+        int, Meta(ge=5, le=600, description="A dead connection is noticed after 1.5 times this, s, 5..600.")
+    ] = 30
+
+
+class Privacy(Struct, frozen=True, forbid_unknown_fields=True):
+    """What may leave the device. Audio never does."""
+
+    publish_text: Annotated[
+        bool, Meta(description="Publish, store and log what was said and answered; false: those fields are null.")
+    ] = False
+
+
+class Log(Struct, frozen=True, forbid_unknown_fields=True):
+    """The journal."""
+
+    level: Annotated[
+        str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
+    ] = "info"
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole configuration; `Config()` is the defaults."""
+
+    device: Device = Device()
+    audio: Audio = Audio()
+    wake: Wake = field(default_factory=Wake)
+    listening: Listening = Listening()
+    models: Models = Models()
+    home: Home = Home()
+    mqtt: Mqtt = Mqtt()
+    privacy: Privacy = Privacy()
+    log: Log = Log()
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file.
+
+    Raises:
+        ConfigError: one sentence with file, line, key and what to do.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path}: no such file; copy firmware_config/appliance.toml there, or name one with --config"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path}: cannot be read as UTF-8 text ({error}); check its permissions and encoding"
+        ) from None
+    return parse(text, str(path))
+
+
+def parse(text: str, origin: str) -> Config:
+    """Read a configuration from its text; `origin` names it in errors. Raises ConfigError."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"{origin}: not valid TOML: {error}; see firmware_config/appliance.toml for the form"
+        ) from None
+    try:
+        return msgspec.convert(raw, type=Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_explain(str(error), text, origin)) from None
+
+
+def render(config_type: type[Config] = Config) -> str:
+    """The annotated configuration file: every key with meaning, unit, range and default."""
+    lines = [
+        "# Configuration of the appliance. Every key stands here with its default; delete what you do not change.",
+        "# Check it with: appliance --config FILE run --check",
+    ]
+    defaults = config_type()
+    for section, section_type in get_type_hints(config_type).items():
+        lines += ["", f"# {section_type.__doc__}", f"[{section}]"]
+        for key, hint in get_type_hints(section_type, include_extras=True).items():
+            lines += [f"# {_description(hint)}", f"{key} = {_toml(getattr(getattr(defaults, section), key))}"]
+    return "\n".join(lines) + "\n"
+
+
+def _description(hint: Any) -> str:
+    if get_origin(hint) is not Annotated:
+        return ""
+    texts = [part.description for part in get_args(hint)[1:] if isinstance(part, Meta) and part.description]
+    return " ".join(texts)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _explain(message: str, text: str, origin: str) -> str:
+    """Turn msgspec's message, which names a path such as `$.wake.threshold`, into file, line, key and remedy."""
+    reason, _, path = message.partition(" - at `$.")
+    keys = re.sub(r"\[.*", "", path.rstrip("`")).split(".") if path else []
+    unknown = re.search(r"unknown field `([^`]+)`", message)
+    if unknown:
+        keys = [*keys, unknown.group(1)]
+        section = getattr(Config(), keys[0], None) if len(keys) > 1 else Config()
+        known = ", ".join(section.__struct_fields__) if isinstance(section, Struct) else ""
+        reason = f"unknown key; known here: {known}"
+    where = f"{origin}:{_line_of(keys, text)}" if keys else origin
+    return f"{where}: {'.'.join(keys) or 'file'}: {reason}; see firmware_config/appliance.toml"
+
+
+def _line_of(keys: list[str], text: str) -> int:
+    """1-based line on which a key stands, or its table when the key itself is not found."""
+    table, found = "", 1
+    for number, line in enumerate(text.splitlines(), start=1):
+        head = re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line)
+        if head:
+            table = head.group(1)
+            if table == keys[0]:
+                found = number
+        elif (len(keys) > 1 and table == keys[0] and re.match(rf"\s*\"?{re.escape(keys[1])}\"?\s*[=.]", line)) or (
+            len(keys) == 1 and not table and re.match(rf"\s*{re.escape(keys[0])}\s*[=.]", line)
+        ):
+            return number
+    return found
+
+
+if __name__ == "__main__":
+    print(render(), end="")

@@ -1,0 +1,41 @@
+"""Where the owner's files are: the configuration, and what it names relative to itself."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance import config as configuration
+from appliance.config import Config
+
+PROJECT = Path(__file__).resolve().parents[1]
+"""The folder that holds `models/` and `firmware_config/`: a checkout, or /opt/appliance on a device."""
+
+INSTALLED_CONFIG = Path("/etc/appliance/appliance.toml")
+SHIPPED_CONFIG = PROJECT / "firmware_config" / "appliance.toml"
+MANIFEST = PROJECT / "models" / "manifest.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedConfig:
+    """A configuration and the folder it was read from."""
+
+    config: Config
+    folder: Path
+    """Paths in the configuration are relative to this folder."""
+
+    @property
+    def models_directory(self) -> Path:
+        """Folder of the installed models."""
+        named = self.config.models.directory
+        return self.folder / named if named else MANIFEST.parent
+
+    @property
+    def home_file(self) -> Path | None:
+        """The home's areas, devices and sentences; None where the owner has none."""
+        named = self.config.home.file
+        return self.folder / named if named else None
+
+
+def load(path: Path | None) -> LoadedConfig:
+    """Read the file that `--config` names, else the installed one, else the one shipped. Raises ConfigError."""
+    chosen = path or (INSTALLED_CONFIG if INSTALLED_CONFIG.is_file() else SHIPPED_CONFIG)
+    return LoadedConfig(config=configuration.load(chosen), folder=chosen.resolve().parent)

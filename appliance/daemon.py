@@ -1,0 +1,265 @@
+"""The live appliance: microphone and loudspeaker around the frame loop, MQTT and systemd beside it.
+
+Every thread is made here and joined here: capture, three workers, and the MQTT client's. The frame loop runs in the
+main thread; signals only set a flag that it reads once a frame.
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from types import FrameType
+from uuid import uuid4
+
+import msgspec
+
+from appliance import __version__
+from appliance.assembly import (
+    LEAD_FRAMES,
+    Brains,
+    Surroundings,
+    build_loop,
+    build_spotter,
+    load_voice,
+    thread_workers,
+)
+from appliance.audio.format import FRAMES_PER_S
+from appliance.audio.sources import Source
+from appliance.audio.speakers import Speaker
+from appliance.clock import SystemClock
+from appliance.commands import Command, Listen, Mute, Say, Stop, Threshold, Volume
+from appliance.errors import BrokerError, StageError
+from appliance.events import AudioDropped, Event, IntentRejected, TurnFinished, WakeDetected, without_text
+from appliance.facts import AskedToListen, AskedToMute, AskedToSay, AskedToStop, Fact
+from appliance.loop import FrameLoop, Inbox
+from appliance.mqtt.client import MqttClient
+from appliance.notify import Notifier
+from appliance.report import describe
+
+_LOGGER = logging.getLogger(__name__)
+
+SWITCH_INTERVAL_S = 0.0005
+"""How long a thread may keep the interpreter while the frame loop waits for it (default 5 ms: with a busy Python thread
+a frame of several native calls took 20 ms instead of 1.7)."""
+
+REALTIME_PRIORITY = 10
+"""SCHED_RR priority of capture and frame loop: above ordinary work, below the kernel's own threads (50)."""
+
+METRICS_EVERY_FRAMES = 60 * FRAMES_PER_S
+
+
+class Metrics(msgspec.Struct, kw_only=True):
+    """Figures published once a minute, counted from the start."""
+
+    version: str = __version__
+    uptime_s: int = 0
+    frames: int = 0
+    wakes: int = 0
+    rejected: int = 0
+    turns: int = 0
+    last_turn_ms: int | None = None
+    frames_dropped: int = 0
+    events_dropped: int = 0
+    commands_refused: int = 0
+
+
+class Daemon:
+    """Runs until the source ends or it is told to stop."""
+
+    def __init__(
+        self,
+        brains: Brains,
+        source: Source,
+        speaker: Speaker,
+        *,
+        notifier: Notifier,
+        listeners: Sequence[Callable[[Event], None]] = (),
+    ) -> None:
+        """`listeners` get every event, texts included, in the loop's thread. Raises ConfigError (MQTT settings)."""
+        config = brains.loaded.config
+        self._brains = brains
+        self._source = source
+        self._notifier = notifier
+        self._listeners = tuple(listeners)
+        self._metrics = Metrics()
+        self._stopping = False
+        self._inbox = Inbox()
+        self._voice = load_voice(brains.loaded, deterministic=False)
+        self._speaker = speaker
+        self._mqtt: MqttClient | None = None
+        if config.mqtt.host:
+            self._mqtt = MqttClient(
+                config.mqtt,
+                config.device.id,
+                __version__,
+                on_command=self.command,
+                publish_text=config.privacy.publish_text,
+                free_slots=brains.language.free_slots,
+            )
+        self._workers = thread_workers(self._inbox)
+        self._loop = self._build()
+
+    @property
+    def mqtt_status(self) -> str:
+        """Whether the broker is there, in one sentence."""
+        return self._mqtt.status if self._mqtt else "no broker is configured"
+
+    def run(self) -> None:
+        """Feed the source's frames to the loop; returns after everything is closed."""
+        try:
+            self._workers.start()
+            self._warm_up_voice()
+            if self._mqtt:
+                self._mqtt.start()
+            self._frames()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End threads and free devices; said to systemd and, by MQTT, to the house."""
+        self._notifier.stopping()
+        self._source.close()
+        self._workers.close()
+        self._voice.close()
+        self._speaker.close()
+        if self._mqtt:
+            self._mqtt.close()
+
+    def _warm_up_voice(self) -> None:
+        """Start the voice's process, in the thread that it then belongs to, and wait for it."""
+        ready = threading.Event()
+
+        def start() -> None:
+            try:
+                self._voice.start()
+            except StageError as error:  # the start must not fail for want of a voice: each answer tries it again
+                _LOGGER.warning("voice: %s", error)
+            ready.set()
+
+        self._workers.voice.submit(start)
+        ready.wait()
+
+    def stop(self) -> None:
+        """End after the current frame; may be called from a signal handler or another thread."""
+        self._stopping = True
+
+    def command(self, command: Command) -> None:
+        """From any thread: hand a command to the loop."""
+        self._inbox.post(lambda frame: self._carry_out(command, frame))
+
+    def _build(self) -> FrameLoop:
+        around = Surroundings(
+            clock=SystemClock(),
+            voice=self._voice,
+            speaker=self._speaker,
+            workers=self._workers,
+            publish=self._publish,
+            publish_mqtt=self._mqtt.publish if self._mqtt else _no_broker,
+            dry_run=False,
+            inbox=self._inbox,
+            lead_frames=LEAD_FRAMES,
+        )
+        return build_loop(self._brains, around)
+
+    def _frames(self) -> None:
+        """The metronome. The watchdog is fed by frames that flowed through the whole loop, by nothing else."""
+        started = time.monotonic()
+        alive_every = max(1, int((self._notifier.watchdog_interval_s or 1.0) * FRAMES_PER_S))
+        for frame in self._source.frames():
+            if self._stopping:
+                return
+            self._loop.process(frame)
+            for event in self._source.events():
+                self._loop.emit(event)
+            if frame.index == 0:
+                words = ", ".join(word.name for word in self._brains.words)
+                self._notifier.ready(f"listening for {words}")
+                _LOGGER.info("ready: listening for %s; broker: %s", words, self.mqtt_status)
+            if frame.index % alive_every == 0:
+                self._notifier.watchdog()
+            if frame.index % METRICS_EVERY_FRAMES == 0:
+                self._metrics.frames = frame.index + 1
+                self._metrics.uptime_s = int(time.monotonic() - started)
+                self._publish_metrics()
+
+    def _publish(self, event: Event) -> None:
+        self._count(event)
+        if self._mqtt:
+            at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            self._mqtt.publish_event(event, at, uuid4().hex)
+        for listener in self._listeners:
+            listener(event)
+
+    def _count(self, event: Event) -> None:
+        match event:
+            case WakeDetected():
+                self._metrics.wakes += 1
+            case IntentRejected():
+                self._metrics.rejected += 1
+            case TurnFinished():
+                self._metrics.turns += 1
+                self._metrics.last_turn_ms = event.total_ms
+            case AudioDropped():
+                self._metrics.frames_dropped += event.frames
+
+    def _publish_metrics(self) -> None:
+        if self._mqtt:
+            self._metrics.events_dropped = self._mqtt.dropped_events
+            self._metrics.commands_refused = self._mqtt.refused_commands
+            self._mqtt.publish_metrics(self._metrics)
+
+    def _carry_out(self, command: Command, frame: int) -> Fact | None:
+        """A command as a fact for the dialog; volume and threshold are set at once. Runs in the loop."""
+        match command:
+            case Say():
+                return AskedToSay(frame=frame, text=command.text)
+            case Listen():
+                return AskedToListen(frame=frame)
+            case Stop():
+                return AskedToStop(frame=frame)
+            case Mute():
+                return AskedToMute(frame=frame, on=command.on)
+            case Volume():
+                self._loop.set_volume(command.percent)
+            case Threshold():
+                self._loop.set_spotter(build_spotter(self._brains, command.score))
+        return None
+
+
+def handle_signals(stop: Callable[[], None]) -> None:
+    """SIGTERM and SIGINT call `stop`."""
+
+    def handler(_number: int, _frame: FrameType | None) -> None:
+        stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handler)
+
+
+def ask_for_priority() -> str:
+    """Real-time priority for the calling thread, where allowed; its children do not inherit it. Says what it got."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(REALTIME_PRIORITY))
+    except OSError as error:
+        return f"ordinary priority ({error.strerror}); under load sound may be lost, the systemd unit allows SCHED_RR"
+    return f"real-time priority {REALTIME_PRIORITY}"
+
+
+def event_logger(publish_text: bool, free_slots: frozenset[str]) -> Callable[[Event], None]:
+    """Writes events to the journal, without what was said unless the owner publishes texts."""
+
+    def log(event: Event) -> None:
+        shown = event if publish_text else without_text(event, free_slots=free_slots)
+        if shown is not None:
+            _LOGGER.info("%s", describe(shown))
+
+    return log
+
+
+def _no_broker(topic: str, payload: str, qos: int, retain: bool) -> None:
+    raise BrokerError(f"{topic} cannot be published: no broker is configured; set mqtt.host")

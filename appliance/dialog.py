@@ -1,0 +1,424 @@
+"""The dialog: what the appliance does next. Pure: facts in; events and orders out; no clock, thread or device.
+
+Everything that moves the state stands in `TABLE`: for each state and each kind of fact the handler that answers it and
+the states it may lead to. A fact that is neither in the table nor in `IGNORED` for that state is a defect and raises.
+
+A *session* is what a person experiences as one turn, from the wake word to idle. A *turn number* marks the utterance
+that a result belongs to: a result of an utterance that was given up (a second wake word came) is recognized as stale.
+Being hushed, muted or asked to listen may happen at any time; a timer that is over while something else goes on rings
+as soon as that is done.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from appliance.audio.format import frames_of_ms, ms_of_frames
+from appliance.errors import ApplianceError
+from appliance.events import (
+    ActionDone,
+    Event,
+    Failed,
+    IntentRecognized,
+    IntentRejected,
+    PartialTranscript,
+    ReplyGiven,
+    SpeakingEnded,
+    SpeakingStarted,
+    SpeechEnded,
+    SpeechStarted,
+    State,
+    StateChanged,
+    TimerFired,
+    TranscriptReady,
+    TurnFinished,
+    WakeDetected,
+)
+from appliance.facts import (
+    Act,
+    Acted,
+    AskedToListen,
+    AskedToMute,
+    AskedToSay,
+    AskedToStop,
+    CommandBegan,
+    CommandEnded,
+    Fact,
+    Hush,
+    Listen,
+    Order,
+    PartlyHeard,
+    PlaybackEnded,
+    PlaybackStarted,
+    Rang,
+    Recognize,
+    Ring,
+    RingTimedOut,
+    Say,
+    StageFailed,
+    StopListening,
+    Understood,
+    Woken,
+)
+
+PRE_ROLL_FRAMES = frames_of_ms(1500)
+"""The recognizer hears so much before the detection: the whole wake word, which engines detect at most 0.3 s after its
+end and which rarely lasts longer than 1.2 s."""
+
+MAX_WAITING_TEXTS = 8
+"""Texts that others want spoken while the appliance is busy; more are refused."""
+
+
+class DialogError(ApplianceError):
+    """A fact came in a state that has no rule for it: a defect of this program."""
+
+
+@dataclass(slots=True)
+class _Marks:
+    """Frames at which the current turn got somewhere; None: not yet."""
+
+    woken: int = 0
+    word_end: int | None = None
+    last_speech: int | None = None
+    ended: int | None = None
+    understood: int | None = None
+    acted: int | None = None
+    first_audio: int | None = None
+
+
+class Dialog:
+    """One conversation partner. Feed facts to `step` in the order in which they happen."""
+
+    def __init__(self, *, apology: str) -> None:
+        """`apology` is said when an utterance was not understood."""
+        self.state = State.IDLE
+        self.session: int | None = None
+        self._apology = apology
+        self._sessions = 0
+        self._turn = 0
+        self._marks = _Marks()
+        self._last_reply: str | None = None
+        self._ringing: tuple[str, ...] = ()
+        self._waiting: tuple[str, ...] = ()
+        self._out: list[Event | Order] = []
+
+    def step(self, fact: Fact) -> list[Event | Order]:
+        """Take one fact; return what follows from it, in order.
+
+        Raises:
+            DialogError: there is no rule for this fact in this state; the state is untouched.
+        """
+        rule = TABLE.get((self.state, type(fact)))
+        if rule is None:
+            if type(fact) in IGNORED[self.state]:
+                return []
+            raise DialogError(f"{type(fact).__name__} in state {self.state}: no rule")
+        handler, targets = rule
+        self._out = []
+        target = handler(self, fact)
+        if target not in targets:
+            raise DialogError(f"{type(fact).__name__} in state {self.state}: may not lead to {target}")
+        return self._out
+
+    def in_session(self, event: Event) -> Event:
+        """An event of a stage, stamped with the current session."""
+        return msgspec.structs.replace(event, session=self.session)
+
+    # What the handlers have in common.
+
+    def _emit(self, event: Event) -> None:
+        self._out.append(self.in_session(event))
+
+    def _order(self, order: Order) -> None:
+        self._out.append(order)
+
+    def _go(self, to: State, frame: int) -> State:
+        if to is not self.state:
+            self._emit(StateChanged(frame=frame, from_=self.state, to=to))
+            self.state = to
+        return to
+
+    def _listen(self, frame: int, word_end: int | None) -> State:
+        """Open the microphone for a command, as a new turn of the session."""
+        self._turn += 1
+        self._marks = _Marks(woken=frame, word_end=word_end)
+        pre_roll = PRE_ROLL_FRAMES if word_end is not None else 0
+        self._order(Listen(turn=self._turn, from_frame=max(0, frame - pre_roll), at_frame=frame))
+        return self._go(State.LISTENING, frame)
+
+    def _open_session(self) -> None:
+        self._sessions += 1
+        self.session = self._sessions
+
+    def _answer(self, text: str, frame: int) -> State:
+        self._last_reply = text
+        self._emit(ReplyGiven(frame=frame, text=text))
+        self._order(Say(text))
+        return self._go(State.SPEAKING, frame)
+
+    def _finish(self, frame: int) -> State:
+        """End the session; ring or speak if something waits, else rest."""
+        if self.session is not None:
+            self._emit(self._times(frame))
+        if self._waiting:
+            text, self._waiting = self._waiting[0], self._waiting[1:]
+            self.session = None
+            return self._answer(text, frame)
+        if self._ringing:
+            self._order(Ring())
+            self._go(State.RINGING, frame)
+        else:
+            self._go(State.IDLE, frame)
+        self.session = None
+        return self.state
+
+    def _times(self, frame: int) -> TurnFinished:
+        marks = self._marks
+        return TurnFinished(
+            frame=frame,
+            wake_ms=_between(marks.word_end, marks.woken),
+            endpoint_ms=_between(marks.last_speech, marks.ended),
+            recognition_ms=_between(marks.ended, marks.understood),
+            action_ms=_between(marks.last_speech, marks.acted),
+            first_audio_ms=_between(marks.last_speech, marks.first_audio),
+            total_ms=ms_of_frames(frame - marks.woken),
+        )
+
+    # Handlers: one for each kind of fact, shared by the states where it means the same.
+
+    def _wake(self, fact: Woken) -> State:
+        event = WakeDetected(frame=fact.frame, word=fact.word, engine=fact.engine, score=fact.score)
+        if self.state is State.LISTENING:
+            self._emit(event)
+            return self._listen(fact.frame, fact.word_end)
+        self._leave(fact.frame)
+        self._open_session()
+        self._emit(event)
+        return self._listen(fact.frame, fact.word_end)
+
+    def _asked_to_listen(self, fact: AskedToListen) -> State:
+        self._leave(fact.frame)
+        self._open_session()
+        return self._listen(fact.frame, None)
+
+    def _leave(self, frame: int) -> None:
+        """Give up what is going on, so that something else can begin."""
+        if self.state in (State.SPEAKING, State.RINGING):
+            self._order(Hush())
+        if self.state is State.SPEAKING:
+            self._emit(SpeakingEnded(frame=frame, reason="interrupted"))
+        if self.state is State.LISTENING:
+            self._order(StopListening())
+            self._emit(SpeechEnded(frame=frame, reason="cancelled"))
+        if self.session is not None:
+            self._emit(self._times(frame))
+            self.session = None
+
+    def _began(self, fact: CommandBegan) -> State:
+        self._emit(SpeechStarted(frame=fact.frame))
+        return self.state
+
+    def _partly(self, fact: PartlyHeard) -> State:
+        if fact.turn == self._turn:
+            self._emit(PartialTranscript(frame=fact.frame, text=fact.text))
+        return self.state
+
+    def _ended(self, fact: CommandEnded) -> State:
+        self._marks.ended = fact.frame
+        if fact.reason == "no_speech":
+            self._order(StopListening())
+            self._emit(IntentRejected(frame=fact.frame, text=None, reason="no_speech"))
+            return self._finish(fact.frame)
+        self._marks.last_speech = fact.last_speech
+        self._emit(SpeechEnded(frame=fact.frame, reason="too_long" if fact.reason == "too_long" else "silence"))
+        self._order(Recognize(self._turn))
+        return self._go(State.THINKING, fact.frame)
+
+    def _understood(self, fact: Understood) -> State:
+        if fact.turn != self._turn:
+            return self.state
+        self._marks.understood = fact.frame
+        if not fact.text:
+            self._emit(IntentRejected(frame=fact.frame, text=None, reason="no_speech"))
+            return self._finish(fact.frame)
+        self._emit(TranscriptReady(frame=fact.frame, text=fact.text))
+        if fact.intent is None:
+            rejected = IntentRejected(
+                frame=fact.frame, text=fact.text, reason="not_understood", nearest=fact.nearest, score=fact.score
+            )
+            self._emit(rejected)
+            return self._answer(self._apology, fact.frame)
+        intent = fact.intent
+        recognized = IntentRecognized(
+            frame=fact.frame,
+            intent=intent.name,
+            slots=intent.slots,
+            values=intent.values,
+            text=fact.text,
+            decision="act",
+        )
+        self._emit(recognized)
+        self._order(Act(turn=self._turn, intent=intent, last_reply=self._last_reply))
+        return self.state
+
+    def _acted(self, fact: Acted) -> State:
+        """What was done is told even when its turn was given up; the answer belongs to its turn only."""
+        outcome = fact.outcome
+        self._emit(
+            ActionDone(
+                frame=fact.frame,
+                intent=fact.intent.name,
+                ok=outcome.ok,
+                detail=outcome.detail,
+                dry_run=fact.dry_run,
+            )
+        )
+        if outcome.ends:
+            self._ringing = ()
+        if self.state is not State.THINKING or fact.turn != self._turn:
+            return self.state
+        self._marks.acted = fact.frame
+        return self._answer(outcome.reply, fact.frame) if outcome.reply else self._finish(fact.frame)
+
+    def _playing(self, fact: PlaybackStarted) -> State:
+        if self._marks.first_audio is None:
+            self._marks.first_audio = fact.frame
+        self._emit(SpeakingStarted(frame=fact.frame))
+        return self.state if self.state is State.MUTED else self._go(State.SPEAKING, fact.frame)
+
+    def _played(self, fact: PlaybackEnded) -> State:
+        self._emit(SpeakingEnded(frame=fact.frame, reason="failed" if fact.failed else "done"))
+        return self.state if self.state is State.MUTED else self._finish(fact.frame)
+
+    def _rang(self, fact: Rang) -> State:
+        self._emit(TimerFired(frame=fact.frame, timer=fact.timer, label=fact.label, due=fact.due))
+        self._ringing = (*self._ringing, fact.timer)
+        if self.state in (State.IDLE, State.MUTED):
+            self._order(Ring())
+            return self._go(State.RINGING, fact.frame) if self.state is State.IDLE else self.state
+        return self.state
+
+    def _ring_over(self, fact: RingTimedOut) -> State:
+        self._ringing = ()
+        if self.state in (State.RINGING, State.MUTED):
+            self._order(Hush())
+        return self._go(State.IDLE, fact.frame) if self.state is State.RINGING else self.state
+
+    def _stage_failed(self, fact: StageFailed) -> State:
+        """Nobody waits for a result that will not come."""
+        self._emit(Failed(frame=fact.frame, stage=fact.stage, error=fact.error))
+        return self._answer(self._apology, fact.frame) if self.state is State.THINKING else self.state
+
+    def _asked_to_say(self, fact: AskedToSay) -> State:
+        if self.state is State.MUTED:
+            self._emit(ReplyGiven(frame=fact.frame, text=fact.text))
+            self._order(Say(fact.text))
+            return self.state
+        if self.state is State.IDLE:
+            return self._answer(fact.text, fact.frame)
+        self._waiting = (*self._waiting, fact.text)[:MAX_WAITING_TEXTS]
+        return self.state
+
+    def _asked_to_stop(self, fact: AskedToStop) -> State:
+        self._leave(fact.frame)
+        self._ringing = self._waiting = ()
+        if self.state is State.MUTED:
+            self._order(Hush())
+            return self.state
+        return self._go(State.IDLE, fact.frame)
+
+    def _asked_to_mute(self, fact: AskedToMute) -> State:
+        if not fact.on:
+            return self._go(State.IDLE, fact.frame) if self.state is State.MUTED else self.state
+        if self.state is State.MUTED:
+            return self.state
+        self._leave(fact.frame)
+        self._waiting = ()
+        return self._go(State.MUTED, fact.frame)
+
+
+def _between(first: int | None, last: int | None) -> int | None:
+    return None if first is None or last is None else ms_of_frames(max(0, last - first))
+
+
+_REST = (State.IDLE, State.RINGING, State.SPEAKING)
+"""Where the end of a session leads: to rest, unless a timer or a text waits."""
+
+_AWAKE = (State.IDLE, State.LISTENING, State.THINKING, State.SPEAKING, State.RINGING)
+
+Handler = Callable[[Dialog, Fact], State]
+
+TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {  # type: ignore[assignment]
+    (State.IDLE, Woken): (Dialog._wake, (State.LISTENING,)),
+    (State.IDLE, Acted): (Dialog._acted, (State.IDLE,)),
+    (State.IDLE, PlaybackStarted): (Dialog._playing, (State.SPEAKING,)),
+    (State.IDLE, Rang): (Dialog._rang, (State.RINGING,)),
+    (State.IDLE, AskedToSay): (Dialog._asked_to_say, (State.SPEAKING,)),
+    (State.LISTENING, Woken): (Dialog._wake, (State.LISTENING,)),
+    (State.LISTENING, CommandBegan): (Dialog._began, (State.LISTENING,)),
+    (State.LISTENING, PartlyHeard): (Dialog._partly, (State.LISTENING,)),
+    (State.LISTENING, CommandEnded): (Dialog._ended, (State.THINKING, *_REST)),
+    (State.LISTENING, Acted): (Dialog._acted, (State.LISTENING,)),
+    (State.LISTENING, Rang): (Dialog._rang, (State.LISTENING,)),
+    (State.LISTENING, AskedToSay): (Dialog._asked_to_say, (State.LISTENING,)),
+    (State.THINKING, Woken): (Dialog._wake, (State.LISTENING,)),
+    (State.THINKING, Understood): (Dialog._understood, (State.THINKING, *_REST)),
+    (State.THINKING, Acted): (Dialog._acted, (State.THINKING, *_REST)),
+    (State.THINKING, Rang): (Dialog._rang, (State.THINKING,)),
+    (State.THINKING, AskedToSay): (Dialog._asked_to_say, (State.THINKING,)),
+    (State.SPEAKING, Woken): (Dialog._wake, (State.LISTENING,)),
+    (State.SPEAKING, PlaybackStarted): (Dialog._playing, (State.SPEAKING,)),
+    (State.SPEAKING, PlaybackEnded): (Dialog._played, _REST),
+    (State.SPEAKING, Acted): (Dialog._acted, (State.SPEAKING,)),
+    (State.SPEAKING, Rang): (Dialog._rang, (State.SPEAKING,)),
+    (State.SPEAKING, AskedToSay): (Dialog._asked_to_say, (State.SPEAKING,)),
+    (State.RINGING, Woken): (Dialog._wake, (State.LISTENING,)),
+    (State.RINGING, Acted): (Dialog._acted, (State.RINGING,)),
+    (State.RINGING, Rang): (Dialog._rang, (State.RINGING,)),
+    (State.RINGING, AskedToSay): (Dialog._asked_to_say, (State.RINGING,)),
+    (State.MUTED, Acted): (Dialog._acted, (State.MUTED,)),
+    (State.MUTED, PlaybackStarted): (Dialog._playing, (State.MUTED,)),
+    (State.MUTED, PlaybackEnded): (Dialog._played, (State.MUTED,)),
+    (State.MUTED, Rang): (Dialog._rang, (State.MUTED,)),
+    (State.MUTED, RingTimedOut): (Dialog._ring_over, (State.MUTED,)),
+    (State.MUTED, AskedToSay): (Dialog._asked_to_say, (State.MUTED,)),
+    (State.MUTED, AskedToStop): (Dialog._asked_to_stop, (State.MUTED,)),
+    (State.MUTED, StageFailed): (Dialog._stage_failed, (State.MUTED,)),
+    (State.MUTED, AskedToMute): (Dialog._asked_to_mute, (State.MUTED, State.IDLE)),
+} | {
+    (state, kind): (handler, targets)
+    for state in _AWAKE
+    for kind, handler, targets in (
+        (AskedToListen, Dialog._asked_to_listen, (State.LISTENING,)),
+        (AskedToStop, Dialog._asked_to_stop, (State.IDLE,)),
+        (AskedToMute, Dialog._asked_to_mute, (state, State.MUTED)),
+        (StageFailed, Dialog._stage_failed, (State.SPEAKING if state is State.THINKING else state,)),
+        (RingTimedOut, Dialog._ring_over, (State.IDLE if state is State.RINGING else state,)),
+    )
+}
+"""The specification: (state, kind of fact) -> (handler, the states it may lead to)."""
+
+_LATE = frozenset({PartlyHeard, Understood, CommandBegan, CommandEnded, PlaybackStarted, PlaybackEnded})
+"""Results that may come after the dialog has moved on: what they belong to is over."""
+
+IGNORED: dict[State, frozenset[type]] = {
+    State.IDLE: _LATE - {PlaybackStarted},
+    State.LISTENING: _LATE - {PartlyHeard, CommandBegan, CommandEnded},
+    State.THINKING: _LATE - {Understood},
+    State.SPEAKING: _LATE - {PlaybackStarted, PlaybackEnded},
+    State.RINGING: _LATE,
+    State.FOLLOWING_UP: frozenset(),
+    State.MUTED: _LATE - {PlaybackStarted, PlaybackEnded} | {Woken, AskedToListen},
+}
+"""Facts without a rule that are nevertheless in order, for each state."""
+
+
+def render_table() -> str:
+    """The table as Markdown: a row for each state and fact, with the states it may lead to."""
+    order = list(State)
+    rows = sorted(TABLE.items(), key=lambda row: order.index(row[0][0]))
+    lines = ["| state | fact | leads to |", "| --- | --- | --- |"]
+    for (state, kind), (_, targets) in rows:
+        lines.append(f"| {state} | {kind.__name__} | {', '.join(dict.fromkeys(targets))} |")
+    return "\n".join(lines) + "\n"

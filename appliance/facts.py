@@ -1,0 +1,217 @@
+"""What happens inside the daemon but is told outside only through the events that the dialog makes of it; and what
+the dialog wants done.
+
+A fact is in the past tense, an order in the imperative. Both are immutable and may travel between threads.
+"""
+
+from dataclasses import dataclass
+
+from appliance.intent import Intent, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Woken:
+    """A wake word was detected by the microphone."""
+
+    frame: int
+    word: str
+    engine: str
+    score: float
+    word_end: int
+    """Index of the word's last loud frame, as estimated from the levels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandBegan:
+    """Endpointing: the person began to say a command."""
+
+    frame: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandEnded:
+    """Endpointing: the command is over."""
+
+    frame: int
+    reason: str
+    """silence, too_long, or no_speech when none began."""
+
+    last_speech: int
+    """Index of the last frame of speech."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartlyHeard:
+    """The recognizer understood something so far."""
+
+    frame: int
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Understood:
+    """The recognizer and the language are done with an utterance."""
+
+    frame: int
+    turn: int
+    text: str
+    """What was said; empty when nothing was."""
+
+    intent: Intent | None = None
+    nearest: str | None = None
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acted:
+    """An action was carried out, or failed."""
+
+    frame: int
+    turn: int
+    intent: Intent
+    outcome: Outcome
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackStarted:
+    """The first sample of an answer was handed to the loudspeaker."""
+
+    frame: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackEnded:
+    """The answer was played, or the voice failed."""
+
+    frame: int
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rang:
+    """A timer is over."""
+
+    frame: int
+    timer: str
+    label: str | None
+    due: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingTimedOut:
+    """Nobody stopped the ring."""
+
+    frame: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedToSay:
+    """Somebody wants a text spoken (a command from outside)."""
+
+    frame: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedToListen:
+    """Somebody wants the appliance to listen without a wake word."""
+
+    frame: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedToStop:
+    """Somebody wants silence."""
+
+    frame: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedToMute:
+    """Somebody switches the microphone off or on."""
+
+    frame: int
+    on: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageFailed:
+    """A worker's job raised; the worker goes on."""
+
+    frame: int
+    stage: str
+    error: str
+
+
+Fact = (
+    Woken
+    | CommandBegan
+    | CommandEnded
+    | PartlyHeard
+    | Understood
+    | Acted
+    | PlaybackStarted
+    | PlaybackEnded
+    | Rang
+    | RingTimedOut
+    | AskedToSay
+    | AskedToListen
+    | AskedToStop
+    | AskedToMute
+    | StageFailed
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    """Feed the recognizer from this frame on and watch for the end of the command."""
+
+    turn: int
+    from_frame: int
+    """The recognizer's first frame: before the wake word."""
+
+    at_frame: int
+    """Endpointing starts here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recognize:
+    """The utterance is complete: make text and intent of it."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopListening:
+    """Drop the utterance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """Carry out an intent."""
+
+    turn: int
+    intent: Intent
+    last_reply: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Speak a text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hush:
+    """Stop speaking or ringing at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Ring until hushed."""
+
+
+Order = Listen | Recognize | StopListening | Act | Say | Hush | Ring

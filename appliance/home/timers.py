@@ -1,0 +1,81 @@
+"""Timers: which ones run, and which are over.
+
+They belong to the frame loop, which asks `fired` once per frame; actions only see the immutable `Timer`s and order
+changes. No clock is read here: `now` is handed in, aware of its zone, and `due` is kept in UTC, so a change between
+summer and winter time moves nothing. Timers are few and live in memory.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from appliance.errors import StageError
+
+LIMIT: Final = 32
+"""Timers that may run at once: more than a kitchen needs, few enough to look at one by one on every frame."""
+
+SHORTEST_S: Final = 1
+LONGEST_S: Final = 7 * 24 * 60 * 60
+"""A week; what lies further away is a date, not a timer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timer:
+    """A timer that runs."""
+
+    id: str
+    """`timer-1`, `timer-2`, ...: never given twice in the life of the process."""
+
+    label: str | None
+    """What it is for, as spoken: `pasta`."""
+
+    duration_s: int
+    """As asked for, SHORTEST_S..LONGEST_S."""
+
+    due: datetime
+    """When it rings, UTC."""
+
+
+class Timers:
+    """The running timers. Owned by one thread."""
+
+    def __init__(self) -> None:
+        """None runs yet."""
+        self._running: dict[str, Timer] = {}
+        self._given = 0
+
+    @property
+    def active(self) -> tuple[Timer, ...]:
+        """What runs, in the order of due."""
+        return tuple(sorted(self._running.values(), key=_due))
+
+    def set(self, now: datetime, duration_s: int, label: str | None = None) -> Timer:
+        """Start a timer.
+
+        Raises:
+            StageError: the duration is out of range, or LIMIT timers run already; nothing was started.
+        """
+        if not SHORTEST_S <= duration_s <= LONGEST_S:
+            raise StageError(f"timer of {duration_s} s: a timer runs from {SHORTEST_S} to {LONGEST_S} s")
+        if len(self._running) >= LIMIT:
+            raise StageError(f"timer of {duration_s} s: {LIMIT} timers run already; cancel one first")
+        self._given += 1
+        due = now.astimezone(UTC) + timedelta(seconds=duration_s)
+        timer = Timer(id=f"timer-{self._given}", label=label, duration_s=duration_s, due=due)
+        self._running[timer.id] = timer
+        return timer
+
+    def cancel(self, id: str) -> Timer | None:
+        """Take a timer back; None when it does not run (any more)."""
+        return self._running.pop(id, None)
+
+    def fired(self, now: datetime) -> list[Timer]:
+        """The timers that are over by `now`, in the order of due. They run no longer."""
+        over = sorted((timer for timer in self._running.values() if timer.due <= now), key=_due)
+        for timer in over:
+            del self._running[timer.id]
+        return over
+
+
+def _due(timer: Timer) -> datetime:
+    return timer.due

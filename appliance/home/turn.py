@@ -1,0 +1,122 @@
+"""What an action sees and returns: the situation, the way out into the world, the outcome, and the changes it orders.
+
+All immutable, so that it may travel between the frame loop and the worker that acts.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from appliance.errors import StageError
+from appliance.home.timers import Timer
+from appliance.intent import Intent, Outcome
+from appliance.understanding.home_file import HomeConfig
+
+Answer = Callable[..., str]
+"""`answer(key, **values)`: a sentence of the language, with its values put in."""
+
+
+class Effects(Protocol):
+    """What actions can do to the world. `appliance/home/effects.py` does it."""
+
+    def publish(self, topic: str, payload: str, qos: int, retain: bool) -> None:
+        """Send an MQTT message. Raises BrokerError."""
+
+    def run_program(self, command: Sequence[str], timeout_s: float) -> str:
+        """Run a program to its end; return what it printed. Raises StageError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What an action may look at, as it was when the intent was understood."""
+
+    now: datetime
+    """Aware, in the zone of the home."""
+
+    timers: tuple[Timer, ...]
+    """What runs, in the order of due."""
+
+    volume: int
+    """Percent, 0..100."""
+
+    last_reply: str | None
+    area: str
+    """Id of the area in which the appliance stands; empty: none."""
+
+    dry_run: bool
+    """Nothing leaves the process; the outcome is as if it had."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetTimer:
+    """Start a timer."""
+
+    duration_s: int
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTimer:
+    """Take a timer back."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetVolume:
+    """Make answers and rings so loud."""
+
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopRinging:
+    """Silence timers that ring."""
+
+
+Change = SetTimer | CancelTimer | SetVolume | StopRinging
+"""An order that the frame loop carries out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an action did, and what is to change because of it."""
+
+    outcome: Outcome
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """Everything an action looks at."""
+
+    home: HomeConfig
+    effects: Effects
+    answer: Answer
+    intent: Intent
+    situation: Situation
+
+    def says(self, key: str, *changes: Change, **values: str) -> Done:
+        """It is done: the answer of that key, and the changes."""
+        return Done(Outcome(ok=True, reply=self._sentence(key, values)), changes)
+
+    def regrets(self, key: str, detail: str, **values: str) -> Done:
+        """It is not done: the answer of that key; `detail` is the reason for those who look after the appliance."""
+        return Done(Outcome(ok=False, detail=detail, reply=self._sentence(key, values)))
+
+    def text(self, slot: str) -> str | None:
+        """The value of a slot as text; None when it was not said."""
+        value = self.intent.values.get(slot, self.intent.slots.get(slot))
+        return None if value is None else str(value)
+
+    def whole(self, slot: str) -> int:
+        """The value of a slot that the language fills with a whole number. Raises StageError when it did not."""
+        value = self.intent.values.get(slot)
+        if not isinstance(value, int | float):
+            raise StageError(f"intent {self.intent.name}: slot {slot} is {value!r}; the language must give a number")
+        return round(value)
+
+    def _sentence(self, key: str, values: dict[str, str]) -> str:
+        sentence = self.answer(key, **values)
+        return sentence[:1].upper() + sentence[1:]

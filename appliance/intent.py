@@ -1,0 +1,37 @@
+"""What a person wants, as understanding hands it to the actions and the dialog."""
+
+from dataclasses import dataclass, field
+
+from appliance.events import Slots, Values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A sentence of the language, recognized with all its slots."""
+
+    name: str
+    """Name of the intent: `timer_set`."""
+
+    slots: Slots = field(default_factory=dict)
+    """Slot name to the words as spoken."""
+
+    values: Values = field(default_factory=dict)
+    """Slot name to its normalised value: a number, seconds, the identifier of an entity."""
+
+    text: str = ""
+    """The sentence, as recognized."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What an action did."""
+
+    ok: bool
+    detail: str | None = None
+    """For logs and subscribers: what went wrong, or what was done; never what was said."""
+
+    reply: str | None = None
+    """What to say; None: nothing."""
+
+    ends: bool = False
+    """The person wants silence: speech and rings stop, nothing is said."""

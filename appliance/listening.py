@@ -1,0 +1,205 @@
+"""One utterance, from the wake word to its intent: the loop's side of detector, endpointing, recognizer and language.
+
+The loop's thread looks at each frame (detector, endpointing: 0.1 ms); the recognizer and the language work on a worker
+that gets the audio in chunks, beginning before the wake word, and posts what it heard.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from appliance.audio.format import Frame, Pcm, frames_of_ms
+from appliance.audio.ring import Ring
+from appliance.facts import CommandBegan, CommandEnded, Fact, Listen, PartlyHeard, Understood
+from appliance.intent import Intent
+from appliance.speech.detector import SpeechDetector
+from appliance.speech.endpoint import Began, Endpointer
+from appliance.speech.recognizer import Recognizer
+from appliance.trace import Tracer
+from appliance.understanding.language import Language
+from appliance.worker import Worker
+
+CHUNK_FRAMES = frames_of_ms(100)
+"""The recognizer is fed 100 ms at a time: 20 ms would cost a third more CPU, 200 ms would make partials late."""
+
+RECOGNITION_INBOX = 128
+"""Jobs that may wait for the recognizer: the longest command (8 s) with its pre-roll, and room to spare."""
+
+WARM_UP_FRAMES = frames_of_ms(500)
+"""The speech detector is recurrent: it hears half a second before the wake word's detection first."""
+
+Post = Callable[[Callable[[int], Fact | None]], None]
+"""Puts something into the loop's inbox; it is called there with the current frame's index."""
+
+
+@dataclass(slots=True)
+class _Utterance:
+    turn: int
+    from_frame: int
+    at_frame: int
+    after_wake: bool
+    fed_to: int
+    """Index after the last frame that the recognizer was given."""
+
+
+class Listening:
+    """Owned by the frame loop. `process` is called for each frame while the dialog listens."""
+
+    def __init__(
+        self,
+        *,
+        ring: Ring,
+        detector: SpeechDetector,
+        endpointer: Endpointer,
+        understander: "Understander",
+        worker: Worker,
+        tracer: Tracer | None,
+    ) -> None:
+        self._ring = ring
+        self._detector = detector
+        self._endpointer = endpointer
+        self._understander = understander
+        self._worker = worker
+        self._tracer = tracer
+        self._utterance: _Utterance | None = None
+        self.shed = 0
+        """Chunks of audio that the recognizer could not take because its inbox was full."""
+
+    def begin(self, order: Listen) -> None:
+        """Start an utterance; the recognizer gets the ring from `from_frame` on."""
+        after_wake = order.from_frame < order.at_frame
+        self._utterance = _Utterance(
+            order.turn, order.from_frame, order.at_frame, after_wake, max(order.from_frame, self._ring.oldest)
+        )
+        self._detector.reset()
+        for frame in self._ring.frames(order.at_frame - WARM_UP_FRAMES, order.at_frame - 1):
+            self._detector.process(frame)
+        self._endpointer.begin(order.at_frame)
+        self._submit(lambda: self._understander.begin(after_wake))
+
+    def process(self, frame: Frame) -> list[Fact]:
+        """Look at the next frame; returns that the command began or ended."""
+        utterance = self._utterance
+        if utterance is None:
+            return []
+        probability = self._detector.process(frame)
+        if self._tracer:
+            self._tracer.hand_off("detector", "endpointing", frame.index, round(probability, 4))
+        if frame.index + 1 - utterance.fed_to >= CHUNK_FRAMES:
+            self._feed(utterance, frame.index)
+        result = self._endpointer.update(frame.index, probability)
+        if result is None:
+            return []
+        if isinstance(result, Began):
+            return [CommandBegan(frame=frame.index)]
+        return [CommandEnded(frame=frame.index, reason=result.reason, last_speech=result.last_speech)]
+
+    def heard(self, fact: PartlyHeard) -> CommandBegan | None:
+        """The recognizer has words: a command has begun even if the speech detector did not notice."""
+        if self._utterance is None or fact.turn != self._utterance.turn or not fact.text:
+            return None
+        began = self._endpointer.hear_words(fact.frame)
+        return CommandBegan(frame=fact.frame) if began else None
+
+    def finish(self, frame: int, command_from: int) -> None:
+        """The utterance is complete; `command_from` is the first frame after the wake word."""
+        utterance, self._utterance = self._utterance, None
+        if utterance is None:
+            return
+        self._feed(utterance, frame)
+        command = self._ring.pcm(max(utterance.from_frame, command_from), frame)
+        self._submit(lambda: self._understander.finish(utterance.turn, command))
+
+    def cancel(self) -> None:
+        """Drop the utterance."""
+        self._utterance = None
+        self._submit(lambda: self._understander.begin(True))
+
+    def _feed(self, utterance: _Utterance, last: int) -> None:
+        pcm = self._ring.pcm(utterance.fed_to, last)
+        utterance.fed_to = last + 1
+        if self._tracer:
+            self._tracer.hand_off("ring", "recognizer", last, pcm)
+        self._submit(lambda: self._understander.accept(utterance.turn, pcm))
+
+    def _submit(self, job: Callable[[], None]) -> None:
+        if not self._worker.submit(job):
+            self.shed += 1
+
+
+class Understander:
+    """The worker's side: audio in, text and intent out as posted facts. All methods run on the recognition worker."""
+
+    def __init__(self, recognizer: Recognizer, language: Language, post: Post) -> None:
+        self._recognizer = recognizer
+        self._language = language
+        self._post = post
+        self._partial = ""
+        self._after_wake = False
+
+    def begin(self, after_wake: bool) -> None:
+        """Make the recognizer ready for an utterance."""
+        self._partial = ""
+        self._after_wake = after_wake
+        self._recognizer.begin(after_wake=after_wake)
+
+    def accept(self, turn: int, pcm: Pcm) -> None:
+        """Feed it; a changed partial result is posted."""
+        text = self._recognizer.accept(pcm)
+        if text and text != self._partial:
+            self._partial = text
+            self._post(lambda frame: PartlyHeard(frame=frame, turn=turn, text=text))
+
+    def finish(self, turn: int, command: Pcm) -> None:
+        """Make text and intent of the utterance, post them, and be ready for the next one.
+
+        Args:
+            turn: number of the turn that the result belongs to.
+            command: the utterance's samples after the wake word, for a second look when the first was not understood.
+        """
+        text, intent = self.understand(command)
+        nearest = self._language.nearest(text) if text and intent is None else None
+        self._post(
+            lambda frame: Understood(
+                frame=frame,
+                turn=turn,
+                text=text,
+                intent=intent,
+                nearest=nearest[0] if nearest else None,
+                score=round(nearest[1], 3) if nearest else None,
+            )
+        )
+        self.begin(True)
+
+    def understand(self, command: Pcm) -> tuple[str, Intent | None]:
+        """End the recognizer's utterance: (what was said, the intent); ("", None) when nothing was said."""
+        hypotheses = self._recognizer.finish()
+        intent = self._language.match_any(hypotheses.texts)
+        if intent is None and self._after_wake and not hypotheses.wake_heard:
+            # The wake word itself was misheard, perhaps together with the command: listen to the command alone.
+            self._recognizer.begin(after_wake=False)
+            self._recognizer.accept(command)
+            hypotheses = self._recognizer.finish()
+            intent = self._language.match_any(hypotheses.texts)
+        if intent is not None:
+            return intent.text, intent
+        return (self._recognizer.dictate(command) if hypotheses.texts else ""), None
+
+
+def word_end(levels_dbfs: list[float], index: int) -> int:
+    """Estimate where the wake word ended: the last of the newest frames within 20 dB of the loudest.
+
+    Args:
+        levels_dbfs: levels of the frames up to and with `index`, oldest first; about 1.5 s.
+        index: frame of the detection.
+
+    Returns:
+        A frame index <= `index`. With noise or further speech right behind the word it is `index` itself.
+    """
+    loud = np.flatnonzero(np.asarray(levels_dbfs) >= max(levels_dbfs) - WORD_RANGE_DB)
+    return index - (len(levels_dbfs) - 1 - int(loud[-1]))
+
+
+WORD_RANGE_DB = 20.0
+"""Speech frames lie within 20 dB of the loudest (the range by which speech power is defined for mixing, too)."""

@@ -1,0 +1,357 @@
+"""The frame loop: what happens to each frame, in the order in which it happens.
+
+One thread owns everything here: ring, wake engines, speech detector, dialog, timers and playback. Slow work runs on
+workers that post into one inbox, which is emptied once for each frame. The live daemon and a replay are this loop with
+another source and other workers.
+"""
+
+import queue
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from appliance import __version__
+from appliance.audio.format import FRAMES_PER_S, Frame, Pcm, frames_of_ms, level_dbfs
+from appliance.audio.health import AudioHealth
+from appliance.audio.ring import Ring as FrameRing
+from appliance.clock import Clock
+from appliance.dialog import PRE_ROLL_FRAMES, Dialog
+from appliance.errors import ApplianceError
+from appliance.events import (
+    Event,
+    Failed,
+    LoadShed,
+    Started,
+    State,
+    TimerCancelled,
+    TimerSet,
+    WakeNearMissed,
+)
+from appliance.facts import (
+    Act,
+    Acted,
+    Fact,
+    Hush,
+    Listen,
+    Order,
+    PartlyHeard,
+    Rang,
+    Recognize,
+    Ring,
+    RingTimedOut,
+    Say,
+    StageFailed,
+    StopListening,
+    Woken,
+)
+from appliance.home.actions import Actions, CancelTimer, Change, Done, SetTimer, SetVolume, Situation, StopRinging
+from appliance.home.timers import Timer, Timers
+from appliance.intent import Outcome
+from appliance.listening import Listening, Post, word_end
+from appliance.speaking import Speaking
+from appliance.trace import Tracer
+from appliance.wake.spotter import Spotter
+from appliance.worker import Worker
+
+LEVELS_KEPT = PRE_ROLL_FRAMES
+PAUSE_AFTER_FAILURE_FRAMES = frames_of_ms(1000)
+"""A stage that failed is left alone for a second, so that a lasting fault is told once a second and not 50 times."""
+
+
+class Inbox:
+    """The loop's one inbox: workers and remote commands put in, the loop takes out once a frame.
+
+    Unbounded by itself; it is filled only by the bounded workers and by the rate-limited command topic.
+    """
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Callable[[int], Fact | None]] = queue.SimpleQueue()
+
+    def post(self, result: Callable[[int], Fact | None]) -> None:
+        """From any thread: `result` is called by the loop with the frame's index; what it returns is a fact."""
+        self._queue.put(result)
+
+    def take(self) -> Callable[[int], Fact | None] | None:
+        """The oldest result, or None."""
+        try:
+            return self._queue.get_nowait()
+        except queue.Empty:
+            return None
+
+    def failed(self, stage: str, error: Exception) -> None:
+        """From a worker's thread: one of its jobs raised."""
+        self.post(lambda frame: StageFailed(frame=frame, stage=stage, error=one_line(error)))
+
+
+Publisher = Callable[[Event], None]
+"""Gets every event, in order, in the loop's thread; must not block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stages:
+    """What the loop is made of."""
+
+    ring: FrameRing
+    spotter: Spotter
+    listening: Listening
+    speaking: Speaking
+    actions: Actions
+    action_worker: Worker
+    dialog: Dialog
+    inbox: Inbox
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Settings of the loop itself."""
+
+    ring_frames: int
+    """How long a timer rings when nobody stops it."""
+
+    area: str
+    dry_run: bool
+    """Actions change nothing outside of the process."""
+
+    volume: int
+    wake_words: tuple[str, ...]
+
+
+class FrameLoop:
+    """Feed frames to `process`; events go to the publisher."""
+
+    def __init__(self, stages: Stages, rules: Rules, publish: Publisher, tracer: Tracer | None = None) -> None:
+        self._s = stages
+        self._spotter = stages.spotter
+        self._rules = rules
+        self._publish = publish
+        self._tracer = tracer
+        self._health = AudioHealth()
+        self._timers = Timers()
+        self._volume = rules.volume
+        self._ring_until: int | None = None
+        self._levels: deque[float] = deque(maxlen=LEVELS_KEPT)
+        self._command_from = 0
+        self._paused: dict[str, int] = {}
+        self._shed = 0
+        self._started = False
+        stages.speaking.set_volume(rules.volume)
+
+    @property
+    def state(self) -> State:
+        """What the dialog is doing."""
+        return self._s.dialog.state
+
+    @property
+    def volume(self) -> int:
+        """Percent."""
+        return self._volume
+
+    def process(self, frame: Frame, *, from_device: bool = True) -> None:
+        """Take one frame through all stages. `from_device` is False for silence that only keeps the time."""
+        index = frame.index
+        if not self._started:
+            self._started = True
+            self.emit(Started(frame=index, version=__version__, wake_words=self._rules.wake_words))
+        self._s.ring.append(frame)
+        self._levels.append(level_dbfs(frame.pcm))
+        now = self._s.speaking.advance(index)
+        facts = now.facts
+        self._guard("audio health", index, lambda: self._check(frame) if from_device else None)
+        if self.state is not State.MUTED:
+            self._guard("wake", index, lambda: facts.extend(self._spot(frame, now.reference)))
+        if self.state is State.LISTENING:
+            self._guard("listening", index, lambda: facts.extend(self._s.listening.process(frame)))
+        facts += self._due(index)
+        for fact in facts:
+            self._attempt("dialog", index, lambda fact=fact: self._step(fact))  # type: ignore[misc]
+        while (result := self._s.inbox.take()) is not None:
+            self._attempt("dialog", index, lambda result=result: self._receive(result(index)))  # type: ignore[misc]
+        self._tell_shed(index)
+
+    def emit(self, event: Event) -> None:
+        """Publish an event of a stage or of the source, stamped with the session."""
+        self._publish(self._s.dialog.in_session(event))
+
+    def set_spotter(self, spotter: Spotter) -> None:
+        """Listen for other words, or with another threshold, from the next frame on."""
+        self._spotter.close()
+        self._spotter = spotter
+
+    def set_volume(self, percent: int) -> None:
+        """Make answers and rings so loud, 0..100 percent."""
+        self._volume = percent
+        self._s.speaking.set_volume(percent)
+
+    # The way of a frame.
+
+    def _check(self, frame: Frame) -> None:
+        for problem in self._health.update(frame):
+            self.emit(problem)
+
+    def _spot(self, frame: Frame, played: Pcm | None) -> list[Fact]:
+        if self._tracer:
+            self._tracer.hand_off("source", "wake", frame.index, frame.pcm)
+            if played is not None:
+                self._tracer.hand_off("speaking", "own voice", frame.index, played)
+        facts: list[Fact] = []
+        for heard in self._spotter.process(frame, played):
+            if isinstance(heard, WakeNearMissed):
+                self.emit(heard)
+                continue
+            facts.append(
+                Woken(
+                    frame=frame.index,
+                    word=heard.word,
+                    engine=heard.engine,
+                    score=round(heard.score, 4),
+                    word_end=word_end(list(self._levels), frame.index),
+                )
+            )
+        return facts
+
+    def _due(self, index: int) -> list[Fact]:
+        now = self._s.clock.now(index)
+        facts: list[Fact] = []
+        for timer in self._timers.fired(now):
+            self._ring_until = index + self._rules.ring_frames
+            facts.append(Rang(frame=index, timer=timer.id, label=timer.label, due=_utc(timer.due)))
+        if self._ring_until is not None and index >= self._ring_until:
+            self._ring_until = None
+            facts.append(RingTimedOut(frame=index))
+        return facts
+
+    def _receive(self, fact: Fact | None) -> None:
+        """Take a worker's result or a command; None: it did what it came for."""
+        if isinstance(fact, PartlyHeard) and (began := self._s.listening.heard(fact)):
+            self._step(began)
+        if fact is not None:
+            self._step(fact)
+
+    def _step(self, fact: Fact) -> None:
+        if isinstance(fact, Woken):
+            self._command_from = fact.word_end + 1
+        for result in self._s.dialog.step(fact):
+            if isinstance(result, Event):
+                self._publish(result)
+            else:
+                self._carry_out(result, fact.frame)
+
+    # Orders.
+
+    def _carry_out(self, order: Order, frame: int) -> None:
+        match order:
+            case Listen():
+                if order.from_frame == order.at_frame:
+                    self._command_from = order.at_frame
+                self._s.listening.begin(order)
+            case Recognize():
+                self._s.listening.finish(frame, self._command_from)
+            case StopListening():
+                self._s.listening.cancel()
+            case Act():
+                self._act(order, frame)
+            case Say(text):
+                self._s.speaking.say(text)
+            case Ring():
+                self._s.speaking.ring()
+            case Hush():
+                self._s.speaking.hush()
+
+    def _act(self, order: Act, frame: int) -> None:
+        situation = Situation(
+            now=self._s.clock.now(frame),
+            timers=self._timers.active,
+            volume=self._volume,
+            last_reply=order.last_reply,
+            area=self._rules.area,
+            dry_run=self._rules.dry_run,
+        )
+        job = _action_job(self._s.actions, order, situation, self._s.inbox.post, self._changed)
+        if not self._s.action_worker.submit(job):
+            failed = Outcome(ok=False, detail="too many actions are waiting")
+            self._s.inbox.post(
+                lambda at: Acted(
+                    frame=at, turn=order.turn, intent=order.intent, outcome=failed, dry_run=self._rules.dry_run
+                )
+            )
+
+    def _changed(self, changes: tuple[Change, ...], frame: int) -> None:
+        """Carry out what an action wants changed; runs in the loop."""
+        for change in changes:
+            match change:
+                case SetTimer():
+                    timer = self._timers.set(self._s.clock.now(frame), change.duration_s, change.label)
+                    self.emit(TimerSet(frame=frame, timer=timer.id, label=timer.label, due=_utc(timer.due)))
+                case CancelTimer():
+                    if (cancelled := self._timers.cancel(change.id)) is not None:
+                        self.emit(_cancelled(cancelled, frame))
+                case SetVolume():
+                    self.set_volume(change.percent)
+                case StopRinging():
+                    self._ring_until = None
+
+    # Faults.
+
+    def _guard(self, stage: str, frame: int, work: Callable[[], object]) -> None:
+        """Run a stage; what it raises becomes one `failed` event, and the stage rests for a second."""
+        if self._paused.get(stage, 0) <= frame and not self._attempt(stage, frame, work):
+            self._paused[stage] = frame + PAUSE_AFTER_FAILURE_FRAMES
+            if stage == "wake":
+                self._spotter.reset()
+
+    def _attempt(self, stage: str, frame: int, work: Callable[[], object]) -> bool:
+        """Do something; an exception becomes a `failed` event and the loop goes on."""
+        try:
+            work()
+        except Exception as error:  # the loop is one of the two places that catch everything (see worker.py)
+            self.emit(Failed(frame=frame, stage=stage, error=one_line(error)))
+            return False
+        return True
+
+    def _tell_shed(self, index: int) -> None:
+        shed = self._s.listening.shed
+        if shed != self._shed and index % FRAMES_PER_S == 0:
+            self._shed = shed
+            self.emit(LoadShed(frame=index, what=f"recognition: {shed} chunks of audio in all", since=index))
+
+
+def one_line(error: BaseException) -> str:
+    """An error as one line for an event: its sentence, or its kind and text where it is not one of ours."""
+    text = " ".join(str(error).split())[:300]
+    return text if isinstance(error, ApplianceError) else f"{type(error).__name__}: {text}"
+
+
+def _action_job(
+    actions: Actions,
+    order: Act,
+    situation: Situation,
+    post: Post,
+    changed: Callable[[tuple[Change, ...], int], None],
+) -> Callable[[], None]:
+    """The worker's part of an action: do it, post what changes and what is to be said."""
+
+    def job() -> None:
+        try:
+            done = actions.perform(order.intent, situation)
+        except ApplianceError as error:
+            done = Done(Outcome(ok=False, detail=one_line(error)))
+
+        def acted(frame: int) -> Fact:
+            changed(done.changes, frame)
+            return Acted(
+                frame=frame, turn=order.turn, intent=order.intent, outcome=done.outcome, dry_run=situation.dry_run
+            )
+
+        post(acted)
+
+    return job
+
+
+def _cancelled(timer: Timer, frame: int) -> TimerCancelled:
+    return TimerCancelled(frame=frame, timer=timer.id, label=timer.label, due=_utc(timer.due))
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

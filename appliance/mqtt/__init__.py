@@ -1,0 +1,1 @@
+"""MQTT: events out, commands in. `client.MqttClient` is the door; the other files are its parts."""

@@ -1,0 +1,214 @@
+"""The appliance's place at the broker. The only file that knows paho.
+
+One thread, `mqtt`, owns the connection and everything of paho's; callers put messages into `Outgoing` and go on. A new
+paho client is made for each connection, so nothing of an old one can leak into the next: what must survive (events,
+retained messages) is ours.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from appliance.commands import Command
+from appliance.config import Mqtt
+from appliance.errors import BrokerError
+from appliance.events import UNQUEUED, Event, State, StateChanged, event_type, to_json, without_text
+from appliance.mqtt.broker_access import read_access, reconnect_pause_s
+from appliance.mqtt.connection import DRAIN_WAIT_S, FAREWELL_WAIT_S, Connection
+from appliance.mqtt.event_queue import CHATTER, WINDOW, Message
+from appliance.mqtt.health import BrokerHealth
+from appliance.mqtt.inbound import CommandGate
+from appliance.mqtt.outgoing import Outgoing
+from appliance.mqtt.topics import OFFLINE, ONLINE, Topics, check
+
+DIAL_WAIT_S: Final = 5.0
+"""Longest wait for the hand-shakes of TCP and TLS."""
+
+STABLE_S: Final = 10.0
+"""A connection that lasted this long lets the pauses begin at 1 s again; one that flaps does not."""
+
+LARGEST_PACKET_BYTES: Final = 16_384
+"""The broker is asked (MQTT 5) to send nothing larger: a command has at most 4,096 bytes, its topic some dozens."""
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class MqttClient:
+    """Publishes events, state and figures; hands over commands. Never blocks its caller, never needs the broker."""
+
+    def __init__(
+        self,
+        settings: Mqtt,
+        device_id: str,
+        version: str,
+        *,
+        on_command: Callable[[Command], None],
+        publish_text: bool,
+        free_slots: frozenset[str],
+    ) -> None:
+        """Read password and certificates; connect to nothing yet.
+
+        `version` of the appliance is shown to the broker. `on_command` is called in the MQTT thread: it only hands over
+        and does not raise. `publish_text` and `free_slots`: see `events.without_text`. Raises ConfigError.
+        """
+        self._access = read_access(settings)
+        self._topics = Topics(device_id)
+        self._version = version
+        self._on_command = on_command
+        self._publish_text = publish_text
+        self._free_slots = free_slots
+        self._gate = CommandGate(time.monotonic)
+        self._health = BrokerHealth(self._access.address)
+        self._outgoing = Outgoing()
+        self._retain(self._topics.availability, ONLINE.encode())
+        self._retain(self._topics.state, State.IDLE.value.encode())
+        self._closing = threading.Event()
+        # A daemon thread, against the rule: the look-up of a name cannot be interrupted and must not hold up the exit.
+        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+
+    @property
+    def status(self) -> str:
+        """Whether the broker is there, and if not why and what to do, in one sentence."""
+        return self._health.status
+
+    @property
+    def dropped_events(self) -> int:
+        """Events lost since the start because too many waited for the broker."""
+        return self._outgoing.events.dropped
+
+    @property
+    def refused_commands(self) -> int:
+        """Messages refused since the start: malformed, unknown, too large, retained, or too many."""
+        return self._gate.refused
+
+    def start(self) -> "MqttClient":
+        """Begin to connect, and return at once."""
+        self._thread.start()
+        return self
+
+    def publish_event(self, event: Event, at: str, event_id: str) -> None:
+        """Publish one event, now or when the broker is back; a change of state also on the retained topic `state`.
+
+        `at`: RFC 3339 in UTC; `event_id`: unique, by which a subscriber knows an event that arrives twice.
+        """
+        if isinstance(event, StateChanged):
+            self._retain(self._topics.state, event.to.value.encode())
+        public = event if self._publish_text else without_text(event, free_slots=self._free_slots)
+        if public is None:
+            return
+        kind = event_type(public)
+        topic, payload = self._topics.event(kind), to_json(public, at=at, event_id=event_id)
+        if kind in UNQUEUED:
+            self._outgoing.put_at_once(Message(topic=topic, payload=payload, qos=0))
+        else:
+            self._outgoing.put_event(Message(topic=topic, payload=payload, qos=1, chatter=kind in CHATTER))
+
+    def publish_metrics(self, metrics: msgspec.Struct) -> None:
+        """Publish figures as retained JSON, in place of the ones before."""
+        self._retain(self._topics.metrics, msgspec.json.encode(metrics), qos=0)
+
+    def publish(self, topic: str, payload: bytes | str, qos: int, retain: bool) -> None:
+        """Publish a message for a device of the home. `qos`: 0 or 1. Raises BrokerError when it cannot be sent now."""
+        data = payload.encode() if isinstance(payload, str) else payload
+        message = Message(topic=check(topic), payload=data, qos=qos, retain=retain)
+        if not self._outgoing.put_at_once(message):
+            reason = "too many messages wait for it; try again" if self._outgoing.is_open else self.status
+            raise BrokerError(f"{topic} cannot be published: {reason}")
+
+    def close(self) -> None:
+        """Send what waits (at most 2 s), say `offline`, disconnect."""
+        self._closing.set()
+        self._outgoing.ring()
+        if self._thread.ident is not None:
+            self._thread.join(DRAIN_WAIT_S + 2 * FAREWELL_WAIT_S)
+        if left := len(self._outgoing.events):
+            _LOGGER.warning("MQTT: %d events were not delivered before the end", left)
+        if not self._thread.is_alive():
+            self._outgoing.close()
+
+    def _retain(self, topic: str, payload: bytes, qos: int = 1) -> None:
+        self._outgoing.retain(Message(topic=topic, payload=payload, qos=qos, retain=True))
+
+    def _run(self) -> None:
+        """The thread: connect, serve, pause, until closed."""
+        mqtt5, failures = True, 0
+        while not self._closing.is_set():
+            began_s = time.monotonic()
+            connection = self._connection(mqtt5=mqtt5)
+            problem = self._serve(connection)
+            if self._closing.is_set():
+                return
+            if connection.version_refused and mqtt5:
+                mqtt5 = False
+                continue
+            self._health.lost(problem)
+            if connection.is_accepted and time.monotonic() - began_s >= STABLE_S:
+                failures = 0
+            self._closing.wait(reconnect_pause_s(failures, random.random()))
+            failures += 1
+
+    def _serve(self, connection: Connection) -> str:
+        """One connection, to its end. Returns why it ended."""
+        farewell = Message(topic=self._topics.availability, payload=OFFLINE.encode(), qos=1, retain=True)
+        try:
+            return connection.serve(self._closing, farewell)
+        except Exception as error:  # a packet that paho cannot read must end this connection, not the thread
+            _LOGGER.debug("The MQTT library failed", exc_info=True)
+            return f"broker {self._access.address}: it sent what is not MQTT ({error!r:.100}); check mqtt.port"
+        finally:
+            connection.drop()
+            self._outgoing.closed()
+
+    def _connection(self, *, mqtt5: bool) -> Connection:
+        """A connection yet to be opened, speaking MQTT 5 or 3.1.1."""
+        from paho.mqtt import client as paho
+        from paho.mqtt.enums import CallbackAPIVersion
+        from paho.mqtt.packettypes import PacketTypes
+        from paho.mqtt.properties import Properties
+
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"voice-{self._topics.device_id}",
+            protocol=paho.MQTTv5 if mqtt5 else paho.MQTTv311,
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = DIAL_WAIT_S
+        client.max_inflight_messages_set(2 * WINDOW)
+        client.username_pw_set(self._access.username, self._access.password)
+        client.will_set(self._topics.availability, OFFLINE, qos=1, retain=True)
+        if self._access.tls is not None:
+            client.tls_set_context(self._access.tls)
+        properties = None
+        if mqtt5:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.MaximumPacketSize = LARGEST_PACKET_BYTES
+            properties.UserProperty = ("appliance", self._version)
+        # A session of its own each time: a command that nobody was there to hear is stale. paho gives a connection up
+        # after two keep-alives without a sign of life; 3/4 of ours makes that the 1.5 that the configuration promises.
+        client.connect_async(
+            self._access.host, self._access.port, max(1, self._access.keepalive_s * 3 // 4), properties=properties
+        )
+        return Connection(
+            client, self._health, self._outgoing, lambda: self._accepted(client, mqtt5=mqtt5), self._heard
+        )
+
+    def _accepted(self, client: Any, *, mqtt5: bool) -> None:
+        """Subscribe before `online` is said, so that whoever waits for it can command at once."""
+        from paho.mqtt.subscribeoptions import SubscribeOptions
+
+        if mqtt5:
+            client.subscribe(self._topics.commands, options=SubscribeOptions(qos=1, retainAsPublished=True))
+        else:
+            client.subscribe(self._topics.commands, qos=1)
+        self._health.connected("MQTT 5" if mqtt5 else "MQTT 3.1.1", waiting=len(self._outgoing.events))
+        self._outgoing.opened()
+
+    def _heard(self, topic: str, payload: bytes, retained: bool) -> None:
+        command = self._gate.admit(topic.rpartition("/")[2], payload, retained=retained)
+        if command is not None:
+            self._on_command(command)

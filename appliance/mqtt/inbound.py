@@ -1,0 +1,75 @@
+"""What stands between a subscriber's bytes and the daemon: nothing stale, nothing huge, no flood.
+
+Pure: the clock is a parameter. Refusals are counted, and told in the log at most once a minute.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from appliance.commands import Command, CommandRefused, parse
+
+RATE_PER_S: Final = 20
+"""Commands let through a second, and as many at once: more than a person or an automation means, cheap to serve."""
+
+TELL_EVERY_S: Final = 60.0
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class TokenBucket:
+    """Lets `rate_per_s` things through a second, and at most that many at once."""
+
+    def __init__(self, rate_per_s: int, clock: Callable[[], float]) -> None:
+        """`clock`: seconds that only grow."""
+        self._rate_per_s = rate_per_s
+        self._clock = clock
+        self._tokens = float(rate_per_s)
+        self._filled_s = clock()
+
+    def take(self) -> bool:
+        """One more; False when there were too many."""
+        now_s = self._clock()
+        self._tokens = min(float(self._rate_per_s), self._tokens + (now_s - self._filled_s) * self._rate_per_s)
+        self._filled_s = now_s
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
+
+
+class CommandGate:
+    """Turns messages into commands, or counts them as refused."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock`: seconds that only grow."""
+        self._clock = clock
+        self._bucket = TokenBucket(RATE_PER_S, clock)
+        self._refused = 0
+        self._told_refused = 0
+        self._told_s = -TELL_EVERY_S + clock()
+
+    @property
+    def refused(self) -> int:
+        """How many messages were refused since the start."""
+        return self._refused
+
+    def admit(self, name: str, payload: bytes, *, retained: bool) -> Command | None:
+        """The command, or None when it is refused. `name`: last level of the topic. Never raises."""
+        try:
+            if not self._bucket.take():
+                raise CommandRefused(f"more than {RATE_PER_S} commands a second; send fewer")
+            if retained:
+                raise CommandRefused("a retained command would be carried out again and again; send it unretained")
+            return parse(name, payload)
+        except CommandRefused as refusal:
+            self._refused += 1
+            self._tell(refusal)
+            return None
+
+    def _tell(self, refusal: CommandRefused) -> None:
+        now_s = self._clock()
+        if now_s - self._told_s < TELL_EVERY_S:
+            return
+        _LOGGER.warning("MQTT command refused (%d since last told): %s", self._refused - self._told_refused, refusal)
+        self._told_s, self._told_refused = now_s, self._refused

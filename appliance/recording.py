@@ -1,0 +1,46 @@
+"""One utterance from the microphone, without wake word: from its first to its last sound."""
+
+import sys
+
+from appliance.audio.format import FRAMES_PER_S, Pcm, frames_of_ms
+from appliance.audio.microphone import Microphone
+from appliance.audio.ring import Ring
+from appliance.config_files import MANIFEST, LoadedConfig
+from appliance.errors import AudioError
+from appliance.events import MicrophoneLost
+from appliance.models import ModelStore
+from appliance.speech.detector import SileroDetector
+from appliance.speech.endpoint import Ended, Endpointer, Limits
+
+
+def record_utterance(loaded: LoadedConfig) -> Pcm:
+    """Record until the person stops speaking; int16, 16 kHz, shape (n,).
+
+    Raises:
+        AudioError: no microphone, or nothing was said.
+    """
+    config = loaded.config
+    store = ModelStore(MANIFEST, loaded.models_directory)
+    detector = SileroDetector(store.folder(config.models.speech_detector))
+    limits = Limits(
+        threshold=config.listening.speech_threshold,
+        no_speech_frames=frames_of_ms(config.listening.no_speech_ms),
+        silence_frames=frames_of_ms(config.listening.silence_ms),
+        longest_frames=frames_of_ms(config.listening.longest_ms),
+    )
+    endpointer, ring = Endpointer(limits), Ring()
+    microphone = Microphone(config.audio.microphone).start()
+    print("speak now ...", file=sys.stderr, flush=True)
+    try:
+        for frame in microphone.frames():
+            if any(isinstance(event, MicrophoneLost) for event in microphone.events()):
+                raise AudioError("microphone: there is none; plug one in or set audio.microphone")
+            ring.append(frame)
+            result = endpointer.update(frame.index, detector.process(frame))
+            if isinstance(result, Ended):
+                if result.reason == "no_speech":
+                    raise AudioError("microphone: nothing was said; check its level and mute switch")
+                return ring.pcm(0, min(frame.index, result.last_speech + FRAMES_PER_S))
+    finally:
+        microphone.close()
+    raise AudioError("microphone: it ended")

@@ -1,0 +1,159 @@
+"""Answers and rings: the loop's side of voice and playback.
+
+Sentences are synthesized on a worker and handed over one by one; the frame loop itself is the metronome of playback, so
+it knows in each frame what the loudspeaker plays: the reference by which the appliance tells its own voice.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from appliance.audio.format import INT16_FULL_SCALE, Frame, Pcm
+from appliance.audio.player import Played, Player
+from appliance.audio.tones import ring_tone
+from appliance.errors import ApplianceError
+from appliance.facts import Fact, PlaybackEnded, PlaybackStarted, StageFailed
+from appliance.listening import Post
+from appliance.trace import Tracer
+from appliance.voice.utterance import Chunk, chunks_of
+from appliance.voice.voice import Voice, split_sentences
+from appliance.worker import Worker
+
+
+class Reference:
+    """A recording of what another loudspeaker plays while a replay runs; frame 0 is the stream's frame 0."""
+
+    def __init__(self, frames: Sequence[Frame]) -> None:
+        loud = [frame.index for frame in frames if np.any(frame.pcm)]
+        self._frames = frames
+        self.first, self.last = (loud[0], loud[-1]) if loud else (-1, -1)
+
+    def pcm(self, index: int) -> Pcm | None:
+        """What is played in this frame, int16 (320,); None before its first and after its last sound."""
+        return self._frames[index].pcm if self.first <= index <= self.last else None
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What is heard from our side in this frame."""
+
+    reference: Pcm | None
+    """int16 (320,) at 16 kHz; None: nothing is played."""
+
+    facts: list[Fact]
+
+
+class Speaking:
+    """Owned by the frame loop; `advance` is called once for each frame."""
+
+    def __init__(
+        self,
+        *,
+        voice: Voice,
+        player: Player,
+        worker: Worker,
+        post: Post,
+        reference: Reference | None = None,
+        tracer: Tracer | None = None,
+    ) -> None:
+        """`reference`: what is played beside our own answers (a replay's second track)."""
+        self._voice = voice
+        self._player = player
+        self._worker = worker
+        self._post = post
+        self._reference = reference
+        self._tracer = tracer
+        self._utterance = 0
+        self._cancelled = threading.Event()
+        self._ringing = False
+        self._failures: list[str] = []
+
+    def set_volume(self, percent: int) -> None:
+        """Loudness of what is played from now on, 0..100 percent."""
+        self._player.volume = percent
+
+    def say(self, text: str) -> None:
+        """Speak a text instead of what is being said, sentence by sentence as they are ready."""
+        utterance, cancelled = self._begin(), self._cancelled
+        self._player.begin(utterance)
+        if not self._worker.submit(lambda: self._synthesize(utterance, text, cancelled)):
+            self._fail(utterance, "too many answers are waiting")
+
+    def ring(self) -> None:
+        """Ring until hushed."""
+        utterance = self._begin()
+        self._ringing = True
+        # At the voice's rate, so that the loudspeaker need not be opened anew between an answer and a ring.
+        rate_hz = self._voice.rate_hz
+        self._player.begin(utterance, repeat=chunks_of(ring_tone(rate_hz), rate_hz))
+
+    def hush(self) -> None:
+        """Be silent at once."""
+        self._cancelled.set()
+        self._ringing = False
+        self._player.interrupt()
+
+    def advance(self, index: int) -> Now:
+        """Play the next 20 ms; returns what sounds now and whether an answer began or ended with it."""
+        played = self._player.advance(index)
+        facts: list[Fact] = [] if self._ringing else _facts(played, index)
+        if played.failed:
+            facts.append(StageFailed(frame=index, stage="speaker", error=played.failed))
+        facts += [StageFailed(frame=index, stage="voice", error=error) for error in self._failures]
+        self._failures.clear()
+        if self._reference is None:
+            return Now(played.reference, facts)
+        if index == self._reference.first:
+            facts.append(PlaybackStarted(frame=index))
+        if index == self._reference.last + 1:
+            facts.append(PlaybackEnded(frame=index))
+        return Now(_mixed(played.reference, self._reference.pcm(index)), facts)
+
+    def _begin(self) -> int:
+        self._cancelled.set()
+        self._cancelled = threading.Event()
+        self._ringing = False
+        self._utterance += 1
+        return self._utterance
+
+    def _fail(self, utterance: int, error: str) -> None:
+        """The rest of an answer will not come: what there is of it is played, and its end is told."""
+        self._failures.append(error)
+        self._player.add(utterance, [], last=True)
+
+    # The worker's part.
+
+    def _synthesize(self, utterance: int, text: str, cancelled: threading.Event) -> None:
+        """Make the sound of each sentence; runs on the voice worker."""
+        sentences = split_sentences(text)
+        try:
+            for number, sentence in enumerate(sentences, start=1):
+                if cancelled.is_set():
+                    return
+                pcm = self._voice.synthesize(sentence)
+                chunks = chunks_of(pcm, self._voice.rate_hz)
+                if self._tracer:
+                    self._tracer.hand_off("voice", "player", -1, pcm)
+                self._post(self._adding(utterance, chunks, last=number == len(sentences)))
+        except ApplianceError as error:
+            message = str(error)
+            self._post(lambda frame: self._fail(utterance, message))
+        if not sentences:
+            self._post(self._adding(utterance, [], last=True))
+
+    def _adding(self, utterance: int, chunks: Sequence[Chunk], *, last: bool) -> Callable[[int], None]:
+        return lambda frame: self._player.add(utterance, chunks, last)
+
+
+def _facts(played: Played, index: int) -> list[Fact]:
+    facts: list[Fact] = [PlaybackStarted(frame=index)] if played.started else []
+    return [*facts, PlaybackEnded(frame=index)] if played.ended else facts
+
+
+def _mixed(one: Pcm | None, other: Pcm | None) -> Pcm | None:
+    """Two references that sound at the same time."""
+    if one is None or other is None:
+        return other if one is None else one
+    return np.clip(one.astype(np.int32) + other, -INT16_FULL_SCALE, INT16_FULL_SCALE - 1).astype(np.int16)

@@ -1,0 +1,1 @@
+"""Speech room: the speech detector, endpointing, and the recognizer."""

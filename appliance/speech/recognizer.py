@@ -1,0 +1,137 @@
+"""Streaming recognition with Vosk.
+
+Vosk's 'grammar' is the training text of a bigram language model, so it is given whole sampled sentences rather than a
+word list (on 207 drink orders at 6 dB: 85 % right literally, against 32 % with a word list). The audio begins before
+the wake word, which is part of the model's sentences and cut off the text: a command spoken without a pause is whole.
+"""
+
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from appliance.audio.format import Pcm
+from appliance.runtimes.vosk import VoskModel
+
+ALTERNATIVES = 5
+"""The best so many hypotheses are matched; the right one stands among five far more often than first (at 6 dB
+91 % of real drink orders were answered by a literal match of one of five, against 85 % of the first)."""
+
+UNKNOWN = "[unk]"
+PREFIXED_SHARE = 3
+"""One sentence in three is also given with a wake word in front."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hypotheses:
+    """What an utterance may have been."""
+
+    texts: tuple[str, ...]
+    """Best first, without the wake word before the command; empty when nothing was said."""
+
+    wake_heard: bool
+    """The wake word was recognized as well, so what follows it is the command and nothing else."""
+
+
+class Recognizer(Protocol):
+    """Turns the audio of one utterance into text."""
+
+    def begin(self, *, after_wake: bool) -> None:
+        """Forget the utterance before. `after_wake`: the audio begins before the wake word."""
+
+    def accept(self, pcm: Pcm) -> str:
+        """Eat the next samples (int16, 16 kHz, any length); return the command as understood so far, perhaps empty."""
+
+    def finish(self) -> Hypotheses:
+        """End the utterance."""
+
+    def dictate(self, pcm: Pcm) -> str:
+        """The words of a whole utterance without the language's sentences: free dictation, for what is refused."""
+
+
+class VoskRecognizer:
+    """One streaming recognizer over the language's sentences, and a free one made only when it is needed."""
+
+    def __init__(self, model: VoskModel, sentences: Sequence[str], wake_phrases: Sequence[str] = ()) -> None:
+        """`sentences` train the language model; `wake_phrases` may stand before a command and are cut off."""
+        self._model = model
+        self._wake_phrases = [p for p in wake_phrases if all(model.knows(word) for word in p.split())]
+        self._text = _training_text(sentences, self._wake_phrases)
+        self._made = self._make()
+        self._fed = False
+        self._after_wake = False
+        self._parts: list[list[str]] = []
+
+    def begin(self, *, after_wake: bool) -> None:
+        self._after_wake = after_wake
+        self._parts = []
+        if self._fed:
+            self._made, self._fed = self._make(), False
+
+    def accept(self, pcm: Pcm) -> str:
+        self._fed = True
+        if self._made.AcceptWaveform(pcm.tobytes()):
+            # Vosk ended a segment on its own, at a pause; the utterance ends when the endpointing says so.
+            self._parts.append(_alternatives(self._made.Result()))
+            heard = ""
+        else:
+            heard = str(json.loads(self._made.PartialResult()).get("partial", ""))
+        best = [part[0] for part in self._parts]
+        command, wake_heard = self._command(" ".join([*best, heard]))
+        return command if wake_heard or not (self._after_wake and self._wake_phrases) else ""
+
+    def finish(self) -> Hypotheses:
+        self._fed = True
+        self._parts.append(_alternatives(self._made.FinalResult()))
+        parts = [part for part in self._parts if any(part)]
+        ranked = sorted(itertools.product(*(list(enumerate(part)) for part in parts)), key=_rank)
+        found = [self._command(" ".join(text for _, text in chosen)) for chosen in ranked[: 2 * ALTERNATIVES]]
+        texts = dict.fromkeys(text for text, _ in found)
+        return Hypotheses(tuple(text for text in texts if text), any(wake_heard for _, wake_heard in found))
+
+    def dictate(self, pcm: Pcm) -> str:
+        free = self._model.recognizer(None)
+        parts = [json.loads(free.Result()).get("text", "")] if free.AcceptWaveform(pcm.tobytes()) else []
+        parts.append(json.loads(free.FinalResult()).get("text", ""))
+        return self._command(" ".join(part for part in parts if part))[0]
+
+    def _make(self) -> Any:
+        # A new one for each utterance (20 ms): the adaptation to the last speaker's voice and level, which Vosk's own
+        # Reset keeps, does not leak into the next, so the same audio gives the same text.
+        made = self._model.recognizer(self._text)
+        made.SetMaxAlternatives(ALTERNATIVES)
+        return made
+
+    def _command(self, text: str) -> tuple[str, bool]:
+        """The text after the last wake phrase, without unknown sounds before it; and was there a wake phrase?"""
+        heard = False
+        for phrase in self._wake_phrases:
+            _, found, after = f" {text} ".rpartition(f" {phrase} ")
+            text, heard = (after.strip(), True) if found else (text, heard)
+        words = text.split()
+        while words and words[0] == UNKNOWN:
+            words.pop(0)
+        return " ".join(words), heard
+
+
+def _training_text(sentences: Sequence[str], wake_phrases: Sequence[str]) -> list[str]:
+    prefixed = (
+        [
+            f"{phrase} {sentence}"
+            for number, sentence in enumerate(sentences[::PREFIXED_SHARE])
+            for phrase in wake_phrases[number % len(wake_phrases) :][:1]
+        ]
+        if wake_phrases
+        else []
+    )
+    return [*sentences, *prefixed, *wake_phrases, UNKNOWN]
+
+
+def _alternatives(result: str) -> list[str]:
+    found: list[dict[str, Any]] = json.loads(result).get("alternatives", [])
+    return [str(alternative.get("text", "")).strip() for alternative in found] or [""]
+
+
+def _rank(combination: tuple[tuple[int, str], ...]) -> int:
+    return sum(rank for rank, _ in combination)

@@ -1,0 +1,190 @@
+"""What can be said and what is answered: the built-in language with the owner's home, or a file of templates.
+
+A sentence is matched exactly; what the recognizer can hear is sampled from the same templates, so the two cannot
+differ. Every method is pure: same text, same answer. `match` costs about 1 ms on one x86 core, the first one 0.1 s.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from appliance.errors import ConfigError
+from appliance.intent import Intent
+from appliance.understanding import home_templates, sampling, strict_yaml
+from appliance.understanding.home_file import ALL_AREAS, HomeConfig
+from appliance.understanding.nearest import NearestSentence
+from appliance.understanding.templates import Templates
+from appliance.understanding.values import normalised, slots_and_values
+from appliance.understanding.words import words_of
+
+LANGUAGES = Path(__file__).parent.parent / "languages"
+TEXT_CHARACTERS_MAX = 500
+"""Longer texts match nothing; the longest sentences have about 120 characters."""
+
+INDEXED_SENTENCES = 6000
+"""Sentences among which the nearest is looked for: 0.1 s to draw them, 4 ms to search on one x86 core."""
+
+REMEMBERED_TEXTS = 256
+"""Matches kept: while somebody speaks, the same partial transcript comes many times."""
+
+
+class Language:
+    """A closed language: matches texts, names the nearest sentence, and teaches the recognizer."""
+
+    def __init__(self, templates: Templates, answers: dict[str, str], area: str) -> None:
+        """`area`: id of the area that is meant when none is said."""
+        self._templates = templates
+        self._answers = answers
+        self._context = {"area": {"value": area, "text": ""}}
+        skip = "|".join(re.escape(words) for words in templates.skip_words) or "(?!)"
+        self._lead_in = re.compile(rf"^(?:(?:{skip})\s+)+")
+        self._ending = re.compile(rf"(?:\s+(?:{skip}))+\s*$")
+        self._remembered = lru_cache(maxsize=REMEMBERED_TEXTS)(self._match)
+
+    @staticmethod
+    def built_in(name: str, home: HomeConfig, *, area: str = "") -> "Language":
+        """The built-in language `name` with a home's names and own sentences, which come before the built-in ones.
+
+        `area`: id or name of the area in which the appliance stands; empty: 'the lights' are all lights of the home.
+        Raises ConfigError when there is no such language or area, or an own sentence does not fit.
+        """
+        folder = LANGUAGES / name
+        files = sorted(folder.glob("sentences*.yaml")) if name.isalpha() else []
+        if not files:
+            known = ", ".join(sorted(path.name for path in LANGUAGES.iterdir() if path.is_dir()))
+            raise ConfigError(f"home.language = {name!r}: no such language; known: {known}")
+        source = _merged([_read(file) for file in files])
+        _add_home(source, home)
+        templates = Templates(source, "the language with the home file")
+        home_templates.check_slots(home, templates.trees)
+        return Language(templates, _answers_of(name), _own_area(home, area))
+
+    @staticmethod
+    def from_sentences_file(path: Path) -> "Language":
+        """A file of hassil's form instead of the built-in language. Raises ConfigError."""
+        return Language(Templates(_read(path), str(path)), _answers_of("en"), ALL_AREAS)
+
+    @property
+    def free_slots(self) -> frozenset[str]:
+        """Slots that take any words, and so may hold private text; the built-in language has none."""
+        return self._templates.free_slots
+
+    def warm_up(self) -> None:
+        """Do now what the first `match` and `nearest` would do: hassil compiles on first use."""
+        one_of_each = {intent: text for intent, text in self.sampled(100)}
+        for text in one_of_each.values():
+            self._match(text)
+        self.nearest("warm up")
+
+    def match(self, text: str) -> Intent | None:
+        """The intent of a text, spoken or typed; None when no sentence of the language says exactly that.
+
+        `values` holds whole numbers, seconds (`duration`), percent, ids of areas (`area`) and devices (`device`,
+        `scene`), and True for `all`. Area ALL_AREAS is the whole home.
+        """
+        return self._remembered(normalised(text)) if len(text) <= TEXT_CHARACTERS_MAX else None
+
+    def match_any(self, texts: Sequence[str]) -> Intent | None:
+        """The intent of the first text, best first, that the language says."""
+        return next((intent for text in texts if (intent := self.match(text)) is not None), None)
+
+    def nearest(self, text: str) -> tuple[str, float] | None:
+        """The most similar sentence and its likeness, 0..1, 1 = the same; None when no word of it is known."""
+        if self.match(text) is not None:
+            return normalised(text), 1.0
+        return self._nearest.find(normalised(text[:TEXT_CHARACTERS_MAX]))
+
+    def sentences(self, count: int = 3000, seed: int = 0) -> list[str]:
+        """Training text for the recognizer: about `count` sentences that hold every word; see sampling.py."""
+        return [text for _, text in self.sampled(count, seed)]
+
+    def sampled(self, count: int, seed: int = 0) -> list[tuple[str, str]]:
+        """The same sentences, each with its intent before it."""
+        skip_words = self._templates.skip_words
+        plain = sampling.sampled(self._templates.trees, sampling.plain_count(count, skip_words), seed)
+        return sampling.with_skip_words(plain, skip_words, seed)
+
+    def words(self) -> frozenset[str]:
+        """Every word that the language can say."""
+        fillers = {word for filler in self._templates.skip_words for word in filler.split()}
+        return words_of(self._templates.trees) | fillers
+
+    def intents(self) -> frozenset[str]:
+        """Intents of which at least one sentence can be said."""
+        return frozenset(template.intent for template in self._templates.trees)
+
+    def answer(self, key: str, **values: str) -> str:
+        """An answer of the language, with its values put in. Raises ConfigError when it does not have it."""
+        try:
+            return self._answers[key].format_map(values)
+        except (KeyError, ValueError, IndexError) as error:
+            raise ConfigError(f"answers.yaml: {key}: no such answer, or it wants another value ({error!r})") from None
+
+    def _match(self, text: str) -> Intent | None:
+        begun = self._lead_in.sub("", text + " ")
+        for said in dict.fromkeys((text, begun.strip(), self._ending.sub("", " " + begun).strip())):
+            match = self._templates.match(said, self._context) if said else None
+            if match is not None:
+                slots, values = slots_and_values(match)
+                return Intent(name=match.intent, slots=slots, values=values, text=text)
+        return None
+
+    @cached_property
+    def _nearest(self) -> NearestSentence:
+        return NearestSentence(text for _, text in sampling.sampled(self._templates.trees, INDEXED_SENTENCES, 0))
+
+
+def _own_area(home: HomeConfig, area: str) -> str:
+    if not area:
+        return ALL_AREAS
+    found = next((known.id for known in home.areas if area in (known.id, known.name)), None)
+    if found is None:
+        known_ids = ", ".join(known.id for known in home.areas) or "none"
+        raise ConfigError(f"device.area = {area!r}: not an area of the home file; known: {known_ids}")
+    return found
+
+
+def _add_home(source: dict[str, Any], home: HomeConfig) -> None:
+    """Put the home's lists and own sentences into a language. Raises ConfigError when a name is taken."""
+    for kind, names, taken in (
+        ("lists", [own.name for own in home.lists], {*source["lists"], *home_templates.lists_of(HomeConfig())}),
+        ("sentences", [own.name for own in home.sentences], source["intents"]),
+    ):
+        for name in names:
+            if name in taken:
+                raise ConfigError(f"home file: {kind}: '{name}' belongs to the built-in language; choose another name")
+    source["lists"] |= home_templates.lists_of(home)
+    source["intents"] = home_templates.intents_of(home) | source["intents"]
+
+
+def _merged(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    whole: dict[str, Any] = {}
+    for part in parts:
+        for key, value in part.items():
+            whole[key] = whole.get(key, {}) | value if isinstance(value, dict) else value
+    return whole
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A YAML file whose top is a map. Raises ConfigError."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as UTF-8 text ({error}); name another file") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f":{where.line + 1}" if where is not None else ""
+        reason = getattr(error, "problem", None) or error
+        raise ConfigError(f"{path}{line}: not valid YAML: {reason}; check quotes and indentation") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: not a file of sentence templates; it must hold language, intents and lists")
+    return content
+
+
+def _answers_of(name: str) -> dict[str, str]:
+    answers: dict[str, str] = strict_yaml.read(LANGUAGES / name / "answers.yaml").content
+    return answers

@@ -1,0 +1,220 @@
+"""Sentence templates in hassil's syntax: matched by hassil, and opened as a small tree for sampling and checks.
+
+The only file that knows hassil. The tree has four kinds of node; a list or rule used in many templates is one shared
+node. Branches that can never be said (an empty list, a free-text slot) are left out of it.
+"""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.errors import ConfigError
+
+RANGE_WORDS_MAX = 1000
+"""Of a longer range of numbers, this many evenly spaced ones stand in the tree; matching knows all."""
+
+DEPTH_MAX = 30
+"""Rules inside rules; deeper means that a rule contains itself."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """Literal text; spaces at its ends count."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chain:
+    """One after the other."""
+
+    items: "tuple[Node, ...]"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """One of them; at least one."""
+
+    items: "tuple[Node, ...]"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slot:
+    """The words of a slot."""
+
+    name: str
+    content: Choice
+
+
+Node = Words | Chain | Choice | Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One template of an intent."""
+
+    intent: str
+    text: str
+    tree: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A slot of a matched sentence."""
+
+    name: str
+    value: Any
+    words: str
+    """As they stand in the text; empty for a slot that was not said but follows from the template or the context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A sentence that a template allows."""
+
+    intent: str
+    entities: tuple[Entity, ...]
+
+
+class Templates:
+    """The templates of a language."""
+
+    def __init__(self, source: dict[str, Any], origin: str) -> None:
+        """Parse a dictionary of hassil's form. Raises ConfigError naming `origin` when it is of another form."""
+        from hassil import Intents
+
+        with _explained(origin):
+            # hassil would drop all skip words or none: 'please, what can you do' needs one kept. See language.py.
+            self._intents = Intents.from_dict({**source, "skip_words": []})
+            self.skip_words = tuple(str(words) for words in source.get("skip_words", ()))
+        self._opener = _Opener(self._intents)
+        opened = []
+        for name, intent in self._intents.intents.items():
+            with _explained(f"{origin}: {name}"):
+                sentences = [sentence for data in intent.data for sentence in data.sentences]
+                trees = [(sentence.text or "", self._opener.opened(sentence.expression)) for sentence in sentences]
+            opened += [Template(name, text, tree) for text, tree in trees if tree is not None]
+        self.trees = tuple(opened)
+        """Every template that can be said, in the order of the file."""
+
+    @property
+    def free_slots(self) -> frozenset[str]:
+        """Slots that take any words."""
+        return frozenset(self._opener.free_slots)
+
+    def match(self, text: str, context: dict[str, Any]) -> Match | None:
+        """The first template, in the order of the file, that says exactly this text; `text` is normalised."""
+        from hassil import recognize
+
+        result = recognize(text, self._intents, intent_context=context)
+        if result is None:
+            return None
+        return Match(
+            result.intent.name,
+            tuple(
+                Entity(entity.name, entity.value, entity.text.strip() if entity.text_span is not None else "")
+                for entity in result.entities_list
+            ),
+        )
+
+
+@contextmanager
+def _explained(where: str) -> Iterator[None]:
+    """Turn what hassil raises about a wrong file into a ConfigError that says where."""
+    from hassil.parser import ParseError
+
+    try:
+        yield
+    except ParseError as error:
+        raise ConfigError(f"{where}: not a sentence template: {error}; check its brackets") from None
+    except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
+        reason = str(error) if type(error) is ValueError else repr(error)
+        raise ConfigError(f"{where}: not sentence templates of hassil's form: {reason}; correct it") from None
+
+
+class _Opener:
+    """Turns hassil's expressions into the tree; None where nothing can be said."""
+
+    def __init__(self, intents: Any) -> None:
+        self._intents = intents
+        self._lists: dict[str, Choice | None] = {}
+        self._rules: dict[str, Node | None] = {}
+        self._depth = 0
+        self.free_slots: set[str] = set()
+
+    def opened(self, expression: Any) -> Node | None:
+        from hassil import Alternative, ListReference, Permutation, RuleReference, TextChunk
+
+        if isinstance(expression, TextChunk):
+            return Words(expression.original_text)
+        if isinstance(expression, ListReference):
+            return self._slot(expression)
+        if isinstance(expression, RuleReference):
+            return self._rule(expression.rule_name)
+        if isinstance(expression, Alternative):
+            return _choice(self.opened(item) for item in expression.items)
+        if isinstance(expression, Permutation):
+            orders = itertools.permutations([self.opened(item) for item in expression.items])
+            return _choice(_chain(order) for order in orders)
+        return _chain(tuple(self.opened(item) for item in expression.items))
+
+    def _rule(self, name: str) -> Node | None:
+        if name not in self._rules:
+            if name not in self._intents.expansion_rules:
+                raise ValueError(f"unknown rule <{name}>")
+            self._depth += 1
+            if self._depth > DEPTH_MAX:
+                raise ValueError(f"rule <{name}> contains itself")
+            self._rules[name] = self.opened(self._intents.expansion_rules[name].expression)
+            self._depth -= 1
+        return self._rules[name]
+
+    def _slot(self, reference: Any) -> Slot | None:
+        from hassil import WildcardSlotList
+
+        name = reference.list_name
+        if name not in self._intents.slot_lists:
+            raise ValueError(f"unknown list {{{name}}}")
+        if isinstance(self._intents.slot_lists[name], WildcardSlotList):
+            self.free_slots.add(reference.slot_name)
+            return None
+        if name not in self._lists:
+            self._depth += 1
+            if self._depth > DEPTH_MAX:
+                raise ValueError(f"list {{{name}}} contains itself")
+            self._lists[name] = self._list(self._intents.slot_lists[name])
+            self._depth -= 1
+        content = self._lists[name]
+        return None if content is None else Slot(reference.slot_name, content)
+
+    def _list(self, slot_list: Any) -> Choice | None:
+        from hassil import RangeSlotList
+
+        if isinstance(slot_list, RangeSlotList):
+            return _choice(Words(words) for words in _number_words(slot_list, self._intents.language))
+        return _choice(self.opened(value.text_in) for value in slot_list.values)
+
+
+def _choice(items: Iterator[Node | None] | Any) -> Choice | None:
+    possible = tuple(item for item in items if item is not None)
+    return Choice(possible) if possible else None
+
+
+def _chain(items: tuple[Node | None, ...]) -> Chain | None:
+    possible = tuple(item for item in items if item is not None)
+    return Chain(possible) if len(possible) == len(items) else None
+
+
+def _number_words(slot_list: Any, language: str) -> list[str]:
+    """The numbers of a range as words, as a recognizer writes them: without hyphens."""
+    from hassil.numbers import get_rbnf_engine
+
+    if not slot_list.words:
+        return []
+    engine = get_rbnf_engine(slot_list.words_language or language)
+    numbers = list(slot_list.get_numbers())
+    step = -(-len(numbers) // RANGE_WORDS_MAX)
+    spoken = (text for n in numbers[::step] for text in engine.format_number(n).text_by_ruleset.values())
+    return list(dict.fromkeys(text.replace("-", " ") for text in spoken))

@@ -1,0 +1,102 @@
+"""What every voice can do, and the sentences it is given.
+
+An answer is spoken sentence by sentence, so that the first one sounds while the next is still being made. A second of
+speech takes 0.06 to 0.1 s to make on a desktop core, and much longer on a small board: the shorter the first part, the
+sooner the answer begins.
+"""
+
+import re
+import unicodedata
+from typing import Final, Protocol
+
+from appliance.audio.format import Pcm
+
+LONGEST_SENTENCE_CHARACTERS: Final = 160
+"""About 9 s of speech. More at once would make a slow voice look hung, and memory: with Piper 30 MB for each second."""
+
+LONG_SENTENCE_CHARACTERS: Final = 80
+"""About 5 s of speech: longer sentences are split at their commas."""
+
+SHORTEST_CLAUSE_CHARACTERS: Final = 16
+"""About 1 s of speech: shorter clauses would sound chopped, and leave no time to make the next."""
+
+
+class Voice(Protocol):
+    """Says sentences. May block for as long as a sentence takes: it belongs on a worker."""
+
+    @property
+    def rate_hz(self) -> int:
+        """Rate of everything it says; a multiple of 50, so that 20 ms are a whole number of samples."""
+
+    def start(self) -> None:
+        """Load and warm up now rather than with the first sentence. Raises StageError."""
+
+    def synthesize(self, sentence: str) -> Pcm:
+        """Sound of one sentence: int16 at `rate_hz`; empty for a text without words. Raises StageError."""
+
+    def close(self) -> None:
+        """Free what it holds; it may be used again afterwards."""
+
+
+def split_sentences(text: str) -> list[str]:
+    """The parts of a text in the order in which they are to be said, each ready for `Voice.synthesize`.
+
+    Borders are the ends of sentences, and commas in sentences of more than 80 characters. Decimals, times and
+    abbreviations are left whole. No part is longer than 160 characters or without a letter or digit; none is lost.
+    """
+    parts: list[str] = []
+    for sentence in _sentences(cleaned(text)):
+        parts += [part for clause in _clauses(sentence) for part in bounded(clause)]
+    return [part for part in parts if any(character.isalnum() for character in part)]
+
+
+def cleaned(text: str) -> str:
+    """The text on one line, without control characters or the brackets by which speech programs take raw phonemes."""
+    spaced = "".join(" " if unicodedata.category(character) == "Cc" else character for character in text)
+    visible = "".join(character for character in spaced if unicodedata.category(character)[0] != "C")
+    return " ".join(_PHONEME_BRACKETS.sub(" ", visible).split())
+
+
+def bounded(text: str) -> list[str]:
+    """Cut a text at spaces, or in a word that is longer still, so that no part exceeds 160 characters."""
+    parts = []
+    while len(text) > LONGEST_SENTENCE_CHARACTERS:
+        space = text.rfind(" ", 1, LONGEST_SENTENCE_CHARACTERS + 1)
+        cut = space if space > 0 else LONGEST_SENTENCE_CHARACTERS
+        parts.append(text[:cut])
+        text = text[cut:].lstrip()
+    return [*parts, text] if text else parts
+
+
+_PHONEME_BRACKETS: Final = re.compile(r"\[{2,}|\]{2,}")
+_SENTENCE_END: Final = re.compile(r"[.!?;…]+[\"'\u201d\u2019)\]]*(?=\s)")
+_CLAUSE_END: Final = re.compile(r"[,:](?=\s)")
+_DOTTED: Final = re.compile(r"(?:[^\W\d]\.)+", re.IGNORECASE)
+"""Initials and the like: a.m., e.g., U.S., J."""
+
+_ABBREVIATIONS: Final = frozenset(
+    {"dr.", "mr.", "mrs.", "ms.", "st.", "prof.", "approx.", "etc.", "vs.", "no.", "min."}
+)
+"""Words whose full stop does not end a sentence. A sentence that does end with one is said with the next: no harm."""
+
+
+def _sentences(text: str) -> list[str]:
+    sentences, start = [], 0
+    for end in _SENTENCE_END.finditer(text):
+        word = text[text.rfind(" ", 0, end.start()) + 1 : end.end()].lstrip("\"'\u201c\u2018([").lower()
+        if word not in _ABBREVIATIONS and not _DOTTED.fullmatch(word):
+            sentences.append(text[start : end.end()].strip())
+            start = end.end()
+    return [*sentences, text[start:].strip()]
+
+
+def _clauses(sentence: str) -> list[str]:
+    if len(sentence) <= LONG_SENTENCE_CHARACTERS:
+        return [sentence]
+    clauses, start = [], 0
+    for end in _CLAUSE_END.finditer(sentence):
+        long_enough = min(end.end() - start, len(sentence) - end.end()) >= SHORTEST_CLAUSE_CHARACTERS
+        if long_enough:
+            clauses.append(sentence[start : end.end()].strip())
+            start = end.end()
+    return [*clauses, sentence[start:].strip()]

@@ -1,0 +1,159 @@
+"""Hears several wake words at once, and not its own voice.
+
+    microphone ─ front end of each engine ─ model of each word ─ trigger ──────────────► WakeDetected
+    playback   ─ the same, only while something is played ─ "I said that myself" ─ bars ─┘
+
+A wake word that is in what the device plays is its own: without this, an answer that names the word wakes the device.
+"""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from appliance.audio.format import FRAMES_PER_S, Frame, Pcm, frames_of_ms, silent_pcm
+from appliance.events import WakeDetected, WakeNearMissed
+from appliance.wake.engine import ENGINES, FrontEnd, WakeModel, WakeWord
+from appliance.wake.trigger import Detection, Trigger
+
+OWN_VOICE_RATIO = 0.5
+"""Share of a word's threshold at which the playback counts as saying it: the room may make the copy clearer."""
+OWN_VOICE_FRAMES = frames_of_ms(1500)
+"""How long after the device said a word the microphone may hear it: output delay, echo, and the model's own delay."""
+LISTEN_ON_FRAMES = 2 * FRAMES_PER_S
+"""How long the playback is listened to after its end, on silence: a word is recognized after it ended."""
+
+
+class Spotter:
+    """Several wake words on one stream of frames."""
+
+    def __init__(self, words: Sequence[WakeWord], *, near_misses: bool = False) -> None:
+        """Open the words. Raises ModelError when one is not of the form that its engine needs."""
+        self._words = tuple(words)
+        self._near_misses = near_misses
+        self._microphone = _Ear(self._words)
+        self._triggers = [Trigger(word.threshold, word.window) for word in words]
+        self._playback: _Playback | None = None
+        self._held: dict[int, tuple[int, WakeDetected]] = {}
+
+    def process(self, frame: Frame, played: Pcm | None = None) -> list[WakeDetected | WakeNearMissed]:
+        """Eat one frame.
+
+        played: what the device plays during this frame, int16 (320,), 16 kHz; None while it is silent.
+        Near misses come only when they were asked for.
+        """
+        self._follow_playback(frame.index, played)
+        near_misses: list[WakeDetected | WakeNearMissed] = []
+        for position, score in enumerate(self._microphone.process(frame.pcm)):
+            decision = self._triggers[position].update(frame.index, score)
+            if isinstance(decision, Detection):
+                self._hold(position, decision)
+            elif decision is not None and self._near_misses and not self._is_own_voice(position, frame.index):
+                word = self._words[position]
+                near_misses.append(
+                    WakeNearMissed(frame=frame.index, word=word.name, engine=word.engine, score=decision.score)
+                )
+        return [*self._release(frame.index), *near_misses]
+
+    def reset(self) -> None:
+        """Forget the sound heard so far, as after a gap. A word that was just detected is not detected again."""
+        self._microphone.reset()
+        for trigger in self._triggers:
+            trigger.reset()
+        self._held.clear()
+        self._drop_playback()
+
+    def close(self) -> None:
+        """Free the models."""
+        self._microphone.close()
+        self._drop_playback()
+
+    def _hold(self, position: int, detection: Detection) -> None:
+        """While the device plays, wait until the same sound must have been scored in the playback, too."""
+        word = self._words[position]
+        event = WakeDetected(frame=detection.frame, word=word.name, engine=word.engine, score=detection.score)
+        wait_frames = ENGINES[word.engine].jitter_frames if self._playback else 0
+        self._held[position] = (detection.frame + wait_frames, event)
+
+    def _release(self, index: int) -> list[WakeDetected]:
+        """The detections whose waiting is over, without those of the own voice."""
+        due = [position for position, (until, _) in self._held.items() if index >= until]
+        events = [(position, self._held.pop(position)[1]) for position in due]
+        return [replace(event, frame=index) for position, event in events if not self._is_own_voice(position, index)]
+
+    def _is_own_voice(self, position: int, index: int) -> bool:
+        return self._playback is not None and self._playback.said(position, index)
+
+    def _follow_playback(self, index: int, played: Pcm | None) -> None:
+        if played is not None and self._playback is None:
+            self._playback = _Playback(self._words)
+        if self._playback is not None:
+            self._playback.process(index, played)
+            if self._playback.is_over(index):
+                self._drop_playback()
+
+    def _drop_playback(self) -> None:
+        if self._playback is not None:
+            self._playback.close()
+            self._playback = None
+
+
+class _Playback:
+    """Which wake words the device itself said, and when."""
+
+    def __init__(self, words: Sequence[WakeWord]) -> None:
+        self._ear = _Ear(words)
+        self._means = [Trigger(word.threshold, word.window) for word in words]
+        self._levels = [word.threshold * OWN_VOICE_RATIO for word in words]
+        self._said_at: list[int | None] = [None] * len(words)
+        self._played_at = 0
+        self._silence = silent_pcm()
+
+    def process(self, index: int, played: Pcm | None) -> None:
+        if played is not None:
+            self._played_at = index
+        scores = self._ear.process(self._silence if played is None else played)
+        for position, score in enumerate(scores):
+            self._means[position].update(index, score)
+            if self._means[position].mean >= self._levels[position]:
+                self._said_at[position] = index
+
+    def said(self, position: int, index: int) -> bool:
+        """Whether the device said this word a moment ago."""
+        said_at = self._said_at[position]
+        return said_at is not None and index - said_at <= OWN_VOICE_FRAMES
+
+    def is_over(self, index: int) -> bool:
+        """Whether nothing was played for so long that nothing of it can be heard any more."""
+        return index - self._played_at >= LISTEN_ON_FRAMES
+
+    def close(self) -> None:
+        self._ear.close()
+
+
+class _Ear:
+    """The models of all words on one stream; words of the same engine share a front end."""
+
+    def __init__(self, words: Sequence[WakeWord]) -> None:
+        self._front_ends: dict[str, FrontEnd] = {}
+        self._models: list[tuple[str, WakeModel]] = []
+        for word in words:
+            if word.engine not in self._front_ends:
+                self._front_ends[word.engine] = word.open_front_end()
+            self._models.append((word.engine, word.open_model()))
+
+    def process(self, pcm: Pcm) -> list[float | None]:
+        """The score of each word, in order; None where the frame brought none."""
+        features = {engine: front_end.process(pcm) for engine, front_end in self._front_ends.items()}
+        return [model.process(features[engine]) for engine, model in self._models]
+
+    def reset(self) -> None:
+        for front_end in self._front_ends.values():
+            front_end.reset()
+        for _, model in self._models:
+            model.reset()
+
+    def close(self) -> None:
+        for front_end in self._front_ends.values():
+            front_end.close()
+        for _, model in self._models:
+            model.close()

@@ -1,0 +1,87 @@
+"""Slow work beside the frame loop: one thread, one bounded inbox, results as facts.
+
+The loop submits jobs; a job may post facts to the loop's inbox. `InlineWorker` runs each job at once in the caller's
+thread, which makes replay and tests exact. That is the whole concurrency model.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+Job = Callable[[], None]
+"""Work that posts its own results."""
+
+Failure = Callable[[str, Exception], None]
+"""Called, in the thread that ran the job, with the worker's name and what the job raised; the worker goes on."""
+
+
+class Worker(Protocol):
+    """Runs jobs one after the other, in the order they were submitted."""
+
+    def start(self) -> None:
+        """Begin to work."""
+
+    def submit(self, job: Job) -> bool:
+        """Take a job; False when the inbox is full (the job is then NOT done and the caller says so)."""
+
+    def close(self) -> None:
+        """Finish the running job, drop the waiting ones, and join the thread."""
+
+
+class InlineWorker:
+    """Does each job at once, in the caller's thread."""
+
+    def __init__(self, name: str, *, failed: Failure) -> None:
+        self._name = name
+        self._failed = failed
+
+    def start(self) -> None:
+        """Nothing to start."""
+
+    def submit(self, job: Job) -> bool:
+        _run(job, self._name, self._failed)
+        return True
+
+    def close(self) -> None:
+        """Nothing waits."""
+
+
+class ThreadWorker:
+    """One named thread with a bounded inbox."""
+
+    def __init__(self, name: str, *, capacity: int, failed: Failure) -> None:
+        self._name = name
+        self._jobs: queue.Queue[Job | None] = queue.Queue(maxsize=capacity + 1)
+        self._capacity = capacity
+        self._failed = failed
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def submit(self, job: Job) -> bool:
+        if self._closing.is_set() or self._jobs.qsize() >= self._capacity:
+            return False
+        self._jobs.put_nowait(job)
+        return True
+
+    def close(self) -> None:
+        if not self._closing.is_set():
+            self._closing.set()
+            self._jobs.put(None)
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            if not self._closing.is_set():
+                _run(job, self._name, self._failed)
+
+
+def _run(job: Job, name: str, failed: Failure) -> None:
+    try:
+        job()
+    except Exception as error:  # workers and the frame loop are the two places that catch everything
+        failed(name, error)

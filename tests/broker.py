@@ -1,0 +1,182 @@
+"""A real mosquitto for the tests marked `broker`, and a subscriber that keeps what it hears."""
+
+import contextlib
+import os
+import pwd
+import queue
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WAIT_S = 15.0
+"""Longest wait for anything that should happen at once; a reconnect takes up to 4 s."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(happened: Callable[[], bool], what: str) -> None:
+    deadline_s = time.monotonic() + WAIT_S
+    while not happened():
+        assert time.monotonic() < deadline_s, f"{what}: not within {WAIT_S} s"
+        threading.Event().wait(0.02)
+
+
+class Broker:
+    """mosquitto on a port of its own; `lines` are added to its configuration."""
+
+    def __init__(self, folder: Path, *lines: str, listener: tuple[str, ...] = ()) -> None:
+        binary = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+        if binary is None:
+            pytest.skip("no mosquitto binary (apt install mosquitto)")
+        self.port = free_port()
+        self._config = folder / "mosquitto.conf"
+        user = pwd.getpwuid(os.getuid()).pw_name  # else it drops to a user who cannot enter the test's folder
+        head = (f"user {user}", f"listener {self.port} 127.0.0.1", *listener, "persistence false")
+        head += ("max_queued_messages 0",)  # else it drops what a slow subscriber has not read yet
+        settings = (*head, *(lines or ("allow_anonymous true",)))
+        self._config.write_text("\n".join(settings) + "\n")
+        self._command = [binary, "-c", str(self._config)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "Broker":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(self._answers, "mosquitto listens")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, "mosquitto ended at once; is its configuration right?"
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+class Relay:
+    """A way to the broker that a test can cut, freeze and open again."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._passable = threading.Event()
+        self._passable.set()
+        self._open = threading.Event()
+        self._open.set()
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def cut(self) -> None:
+        """Break what is connected, and hang up on whoever comes."""
+        self._open.clear()
+        for end in (end for pair in self._pairs for end in pair):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def open(self) -> None:
+        self._open.set()
+
+    def freeze(self) -> None:
+        """Let nothing through any more, without anybody being told."""
+        self._passable.clear()
+
+    def close(self) -> None:
+        self._passable.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self.cut()
+        for thread in self._threads:
+            thread.join()
+        for end in (self._listener, *(end for pair in self._pairs for end in pair)):
+            end.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            if not self._open.is_set():
+                near.close()
+                continue
+            far = socket.create_connection(("127.0.0.1", self._broker.port))
+            self._pairs.append((near, far))
+            for source, sink in ((near, far), (far, near)):
+                self._threads.append(threading.Thread(target=self._pump, args=(source, sink)))
+                self._threads[-1].start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                self._passable.wait()
+                sink.sendall(data)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_RDWR)
+
+
+class Subscriber:
+    """Hears everything below `voice/`, and publishes what a test wants to send."""
+
+    def __init__(self, port: int) -> None:
+        from paho.mqtt import client as paho
+        from paho.mqtt.enums import CallbackAPIVersion
+
+        self.messages: queue.Queue[Any] = queue.Queue()
+        self._subscribed = threading.Event()
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+        self._client.on_connect = lambda client, *_: client.subscribe("voice/#", qos=1)
+        self._client.on_subscribe = lambda *_: self._subscribed.set()
+        self._client.on_message = lambda _client, _userdata, message: self.messages.put(message)
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+
+    def __enter__(self) -> "Subscriber":
+        assert self._subscribed.wait(WAIT_S), "the subscriber got no answer"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def send(self, topic: str, payload: bytes | str, *, retain: bool = False) -> None:
+        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(WAIT_S)
+
+    def flood(self, topic: str, count: int) -> None:
+        """Send many at once, and do not wait."""
+        for _ in range(count):
+            self._client.publish(topic, b"", qos=1)
+
+    def next(self, topic: str) -> Any:
+        """The next message on a topic; others before it are passed over."""
+        while True:
+            message = self.messages.get(timeout=WAIT_S)
+            if message.topic == topic:
+                return message
+
+    def until(self, topic: str, payload: bytes | None = None) -> list[Any]:
+        """All messages up to and with the first on a topic, or the first with this payload."""
+        heard = [self.messages.get(timeout=WAIT_S)]
+        while heard[-1].topic != topic or payload not in (None, heard[-1].payload):
+            heard.append(self.messages.get(timeout=WAIT_S))
+        return heard

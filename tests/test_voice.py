@@ -1,0 +1,419 @@
+"""Voices: sentences, the pipe to the process and its failures, the simple voice that stands in, the real one."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.audio.convert import resample
+from appliance.audio.format import Pcm, level_dbfs
+from appliance.errors import ModelError, StageError
+from appliance.models import ModelStore
+from appliance.voice.fallback import FallbackVoice
+from appliance.voice.piper import PROGRAM, PiperVoice, Rests
+from appliance.voice.simple import SimpleVoice
+from appliance.voice.utterance import chunks_of
+from appliance.voice.voice import LONGEST_SENTENCE_CHARACTERS, cleaned, split_sentences
+
+RATE_HZ = 22_050
+
+# Sentences.
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("It is noon.", ["It is noon."]),
+        ("Hello! How are you? Fine; thanks.", ["Hello!", "How are you?", "Fine;", "thanks."]),
+        ("It is 21.5 degrees. Version 1.0.2 runs.", ["It is 21.5 degrees.", "Version 1.0.2 runs."]),
+        ("The alarm is at 7.30 a.m. on Monday. Good night.", ["The alarm is at 7.30 a.m. on Monday.", "Good night."]),
+        ("Dr. Who called Mr. Smith at 5 p.m. today.", ["Dr. Who called Mr. Smith at 5 p.m. today."]),
+        ("In the U.S. it is late, e.g. ten o'clock.", ["In the U.S. it is late, e.g. ten o'clock."]),
+        ('She said "Stop." Then she left.', ['She said "Stop."', "Then she left."]),
+        ("Wait... what?", ["Wait...", "what?"]),
+        ("  one\n\ttwo  ", ["one two"]),
+        ("... ! ?", []),
+        ("", []),
+    ],
+)
+def test_sentences_end_where_people_end_them(text: str, parts: list[str]) -> None:
+    assert split_sentences(text) == parts
+
+
+def test_long_sentences_begin_with_a_short_clause() -> None:
+    text = "Tomorrow in the morning, it will be mostly sunny, with some clouds in the afternoon, and rain at night."
+    assert split_sentences(text) == [
+        "Tomorrow in the morning,",
+        "it will be mostly sunny,",
+        "with some clouds in the afternoon,",
+        "and rain at night.",
+    ]
+    assert len(split_sentences("Yes, no, and 1,000 more.")) == 1
+
+
+@given(st.text(max_size=1500))
+def test_no_letter_is_lost_and_no_part_is_too_long(text: str) -> None:
+    parts = split_sentences(text)
+    assert all(0 < len(part) <= LONGEST_SENTENCE_CHARACTERS and part == cleaned(part) for part in parts)
+    assert [c for part in parts for c in part if c.isalnum()] == [c for c in cleaned(text) if c.isalnum()]
+
+
+def test_words_longer_than_a_sentence_are_cut() -> None:
+    assert [len(part) for part in split_sentences("a" * 700)] == [160, 160, 160, 160, 60]
+
+
+def test_control_characters_and_phoneme_brackets_go() -> None:
+    assert cleaned("a\x00b\x1b[31m\u200bc [[h@'loU]]\ud800") == "a b [31mc h@'loU"
+
+
+# The process, played by small scripts.
+
+READY = '{"ready": true, "rate": 22050}'
+ANSWERS = """
+    n = len(request["text"])
+    answer({"id": request["id"], "rate": 22050, "samples": n}, bytes([n % 256, 0]) * n)
+"""
+
+
+def fake(folder: Path, on_request: str = ANSWERS, *, at_start: str = "") -> PiperVoice:
+    """A voice whose process runs `at_start`, says that it is ready, and `on_request` for each request."""
+    (folder / "voice.onnx").touch()
+    (folder / "voice.onnx.json").write_text('{"audio": {"sample_rate": 22050}}')
+    program = folder / "child.py"
+    body = textwrap.indent(textwrap.dedent(on_request), "    ")
+    program.write_text(
+        "import json, os, signal, sys\n"
+        f"open({str(folder / 'starts')!r}, 'a').write('x')\n"
+        "def answer(header, pcm=b''):\n"
+        "    os.write(1, json.dumps(header).encode() + b'\\n' + pcm)\n"
+        f"{textwrap.dedent(at_start)}\n"
+        f"print('{READY}', flush=True)\n"
+        f"for line in sys.stdin:\n    request = json.loads(line)\n{body}\n"
+    )
+    return PiperVoice(folder, deterministic=True, start_timeout_s=5.0, sentence_timeout_s=0.2, program=program)
+
+
+def starts(folder: Path) -> int:
+    """How often the process was started."""
+    return len((folder / "starts").read_text())
+
+
+def test_a_sentence_comes_back_as_samples(tmp_path: Path) -> None:
+    voice = fake(tmp_path)
+    assert voice.rate_hz == RATE_HZ
+    voice.start()
+    assert np.array_equal(voice.synthesize("hello"), np.full(5, 5, np.int16))
+    assert voice.synthesize("hello").dtype == np.int16
+    assert voice.synthesize(" \x07 ").size == 0
+    assert voice.synthesize("...").size == 0
+    assert voice.synthesize("a " * 200).size == 399 - 2, "longer texts are asked for in parts"
+    voice.close()
+    assert starts(tmp_path) == 1
+
+
+def test_a_closed_voice_starts_again(tmp_path: Path) -> None:
+    voice = fake(tmp_path)
+    voice.synthesize("one")
+    voice.close()
+    voice.synthesize("two")
+    voice.close()
+    voice.close()
+    assert starts(tmp_path) == 2
+
+
+BROKEN = {
+    "hang": ("import time; time.sleep(60)", "did not answer in time"),
+    "half an answer": ('answer({"id": 1, "rate": 22050, "samples": 9}, b"12")', "did not answer in time"),
+    "crash": ("sys.exit('no memory left')", "ended with code 1: no memory left"),
+    "killed": ("os.kill(os.getpid(), signal.SIGKILL)", "ended with code -9"),
+    "noise": ("os.write(1, b'hello\\n')", "talks nonsense"),
+    "endless line": ("os.write(1, b'x' * 9000)", "talks nonsense"),
+    "other id": ('answer({"id": 99, "rate": 22050, "samples": 0})', "talks nonsense"),
+    "other rate": ('answer({"id": 1, "rate": 16000, "samples": 0})', "talks nonsense"),
+    "too much": ('answer({"id": 1, "rate": 22050, "samples": 10**12})', "talks nonsense"),
+    "negative": ('answer({"id": 1, "rate": 22050, "samples": -1})', "talks nonsense"),
+    "a list": ("os.write(1, b'[]\\n')", "talks nonsense"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_process_is_one_error_and_a_new_one_is_started(case: str, tmp_path: Path) -> None:
+    on_request, message = BROKEN[case]
+    voice = fake(tmp_path, f"if request['text'] == 'bad':\n    {on_request}\nelse:\n{ANSWERS}")
+    began = time.monotonic()
+    with pytest.raises(StageError, match=message):
+        voice.synthesize("bad")
+    assert time.monotonic() - began < 5
+    assert voice.synthesize("good").size == 4
+    assert starts(tmp_path) == 2
+    voice.close()
+
+
+def test_a_sentence_that_cannot_be_said_does_not_end_the_process(tmp_path: Path) -> None:
+    voice = fake(tmp_path, f"if request['text'] == 'bad':\n    answer({{'id': 1, 'error': 'Oh!'}})\nelse:\n{ANSWERS}")
+    with pytest.raises(StageError, match="cannot say a sentence: Oh!"):
+        voice.synthesize("bad")
+    assert voice.synthesize("good").size == 4
+    assert starts(tmp_path) == 1
+    voice.close()
+
+
+def test_a_slow_start_is_waited_for_and_noise_on_standard_error_is_kept_out(tmp_path: Path) -> None:
+    voice = fake(tmp_path, at_start="import select\nsys.stderr.write('x' * 200_000)\nselect.select([], [], [], 0.3)")
+    assert voice.synthesize("good").size == 4
+    voice.close()
+
+
+def test_a_start_that_never_ends_is_ended(tmp_path: Path) -> None:
+    fake(tmp_path, at_start="signal.pause()")
+    voice = PiperVoice(tmp_path, deterministic=True, start_timeout_s=0.3, program=tmp_path / "child.py")
+    with pytest.raises(StageError, match="did not answer in time"):
+        voice.start()
+
+
+def test_a_crash_loop_does_not_spin(tmp_path: Path) -> None:
+    voice = fake(tmp_path, at_start="sys.exit('broken model')")
+    for _ in range(2):
+        with pytest.raises(StageError, match="broken model"):
+            voice.synthesize("hello")
+    with pytest.raises(StageError, match="failed 2 times and rests"):
+        voice.synthesize("hello")
+    assert starts(tmp_path) == 2
+
+
+def test_rests_grow_while_nothing_works() -> None:
+    now = 0.0
+    rests = Rests(lambda: now)
+    left = []
+    for _ in range(9):
+        rests.failed()
+        left.append(max(rests.left_s(), 0.0))
+    assert left == [0, 1, 2, 4, 8, 16, 32, 60, 60]
+    now = 60.0
+    assert rests.left_s() <= 0
+    rests.worked()
+    rests.failed()
+    assert rests.left_s() <= 0
+
+
+def test_what_the_process_started_ends_with_it(tmp_path: Path) -> None:
+    voice = fake(
+        tmp_path,
+        f"""
+        import subprocess, time
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        open({str(tmp_path / "grandchild")!r}, "w").write(str(child.pid))
+        time.sleep(60)
+        """,
+    )
+    with pytest.raises(StageError):
+        voice.synthesize("hello")
+    assert ended(int((tmp_path / "grandchild").read_text()))
+
+
+def ended(pid: int) -> bool:
+    """No such process, or one whose end nobody took note of."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "holds 0 files"),
+        ({"a.onnx": "", "b.onnx": ""}, "holds 2 files"),
+        ({"a.onnx": ""}, "does not describe a voice"),
+        ({"a.onnx": "", "a.onnx.json": "{}"}, "does not describe a voice"),
+        ({"a.onnx": "", "a.onnx.json": '{"audio": {"sample_rate": 11025}}'}, "11025 Hz is not a multiple of 50"),
+    ],
+)
+def test_a_folder_without_a_voice_is_refused(files: dict[str, str], message: str, tmp_path: Path) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(ModelError, match=message):
+        PiperVoice(tmp_path, deterministic=True)
+
+
+# The voice that stands in.
+
+
+class FakeVoice:
+    """Says as many samples as the text has characters; fails while told to."""
+
+    def __init__(self, rate_hz: int) -> None:
+        self.rate_hz = rate_hz
+        self.broken = False
+        self.said: list[str] = []
+
+    def start(self) -> None:
+        self.synthesize("")
+
+    def synthesize(self, sentence: str) -> Pcm:
+        if self.broken:
+            raise StageError("broken")
+        self.said.append(sentence)
+        return np.zeros(1000, np.int16)
+
+    def close(self) -> None:
+        self.broken = True
+
+
+def test_the_second_voice_stands_in_at_the_rate_of_the_first(caplog: pytest.LogCaptureFixture) -> None:
+    first, second, lost = FakeVoice(RATE_HZ), FakeVoice(16_000), list[str]()
+    voice = FallbackVoice(first, second, lost=lost.append)
+    caplog.set_level("INFO")
+    voice.start()
+    assert voice.synthesize("one").size == 1000
+    assert not lost
+    first.broken = True
+    assert voice.synthesize("two").size == pytest.approx(1378, abs=1)
+    voice.synthesize("three")
+    first.broken = False
+    voice.synthesize("four")
+    voice.synthesize("five")
+    assert lost == ["broken"]
+    assert [record.message for record in caplog.records] == [
+        "a simpler voice stands in: broken",
+        "the voice is back",
+    ]
+    assert second.said == ["two", "three"]
+    assert voice.rate_hz == RATE_HZ
+
+
+def test_without_a_second_voice_the_error_passes_through() -> None:
+    first = FakeVoice(RATE_HZ)
+    first.broken = True
+    voice = FallbackVoice(first, None)
+    with pytest.raises(StageError, match="broken"):
+        voice.start()
+    with pytest.raises(StageError, match="broken"):
+        voice.synthesize("one")
+    voice.close()
+
+
+def test_both_voices_broken_is_one_error() -> None:
+    first, second = FakeVoice(RATE_HZ), FakeVoice(RATE_HZ)
+    first.broken = second.broken = True
+    with pytest.raises(StageError, match="broken"):
+        FallbackVoice(first, second).synthesize("one")
+
+
+def test_a_program_that_does_not_speak_is_refused() -> None:
+    for program in ("/bin/true", "/bin/false", "/no/such/program"):
+        with pytest.raises(StageError, match="did not say a sentence"):
+            SimpleVoice("espeak-ng", program)
+
+
+def test_the_simple_voice_speaks() -> None:
+    voice = SimpleVoice.find()
+    if voice is None:
+        pytest.skip("neither flite nor espeak-ng is installed")
+    voice.start()
+    said = voice.synthesize("-v the café's timer is over")
+    assert said.dtype == np.int16
+    assert 1.0 < said.size / voice.rate_hz < 4.0
+    assert level_dbfs(said) > -40
+    assert chunks_of(said, voice.rate_hz)
+    assert voice.synthesize(" ").size == 0
+
+
+# The real voice.
+
+
+def test_the_program_has_its_own_licence_and_nothing_of_ours() -> None:
+    source = PROGRAM.read_text()
+    assert source.startswith("# SPDX-License-Identifier: GPL-3.0-or-later\n")
+    assert "import appliance" not in source
+    assert "from appliance" not in source
+
+
+@pytest.fixture(scope="module")
+def model_folder(store: ModelStore) -> Path:
+    return store.folder("piper-en-us-joe")
+
+
+@pytest.mark.model
+def test_piper_says_the_same_twice_and_survives_being_killed(model_folder: Path) -> None:
+    voice = PiperVoice(model_folder, deterministic=True)
+    voice.start()
+    first = voice.synthesize("Timer set for five minutes.")
+    assert 1.0 < first.size / voice.rate_hz < 3.0
+    assert -35 < level_dbfs(first) < -10
+    assert np.array_equal(first, voice.synthesize("Timer set for five minutes."))
+    assert voice.synthesize("...").size == 0
+    pid = child_of_this_process(str(PROGRAM))
+    kill = threading.Timer(0.1, os.kill, (pid, signal.SIGKILL))
+    kill.start()
+    with pytest.raises(StageError, match="ended with code -9"):
+        voice.synthesize("This sentence goes on for so long that the process is killed in the middle of it. " * 10)
+    kill.join()
+    assert np.array_equal(first, voice.synthesize("Timer set for five minutes."))
+    voice.close()
+
+
+def child_of_this_process(program: str) -> int:
+    """Process number of the child that runs a program."""
+    for children in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
+        for pid in children.read_text().split():
+            if program in Path(f"/proc/{pid}/cmdline").read_text():
+                return int(pid)
+    raise AssertionError(f"no child runs {program}")
+
+
+@pytest.mark.model
+def test_the_voice_varies_unless_it_is_told_not_to(model_folder: Path) -> None:
+    voice = PiperVoice(model_folder, deterministic=False)
+    one, two = voice.synthesize("Good morning."), voice.synthesize("Good morning.")
+    voice.close()
+    assert one.size != two.size or not np.array_equal(one, two)
+
+
+@pytest.mark.model
+def test_the_process_ends_with_its_parent(model_folder: Path) -> None:
+    program = textwrap.dedent("""
+        import os, sys
+        from pathlib import Path
+        from appliance.voice.piper import PiperVoice
+        voice = PiperVoice(Path(sys.argv[1]), deterministic=True)
+        voice.start()
+        print(Path(f"/proc/self/task/{os.getpid()}/children").read_text(), flush=True)
+        sys.stdin.read()
+    """)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program, str(model_folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        descriptor = os.pidfd_open(pid)
+        assert not ended(pid)
+        parent.kill()
+    assert select.select([descriptor], [], [], 5.0)[0], "the voice outlived its parent"
+    os.close(descriptor)
+
+
+@pytest.mark.model
+def test_a_recognizer_understands_what_piper_says(model_folder: Path, store: ModelStore) -> None:
+    import vosk  # type: ignore[import-untyped]
+
+    vosk.SetLogLevel(-1)
+    voice = PiperVoice(model_folder, deterministic=True)
+    said = voice.synthesize("The timer is set for five minutes.")
+    voice.close()
+    recognizer = vosk.KaldiRecognizer(vosk.Model(str(store.folder("vosk-small-en-us"))), 16_000)
+    recognizer.AcceptWaveform(np.pad(resample(said, RATE_HZ, 16_000), 4800).tobytes())
+    heard = set(json.loads(recognizer.FinalResult())["text"].split())
+    assert {"timer", "set", "five", "minutes"} <= heard
