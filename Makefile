@@ -101,7 +101,7 @@ lock: ## resolve requirements/*.in again (needs uv; UPGRADE=1 takes the newest v
 
 .PHONY: clean
 clean: ## remove .venv, caches and build results; models stay
-	@rm -rf .venv build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv build dist out demo-answers.wav *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find appliance tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Verbs that are promised and not here yet: they say so, and are skipped.

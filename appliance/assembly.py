@@ -5,7 +5,8 @@ that is slow on first use is used once, so that the first turn is as quick as an
 """
 
 import dataclasses
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,8 @@ from appliance.wake import find
 from appliance.wake.engine import WakeWord
 from appliance.wake.spotter import Spotter
 from appliance.worker import InlineWorker, ThreadWorker, Worker
+
+_LOGGER = logging.getLogger(__name__)
 
 LEAD_FRAMES = frames_of_ms(200)
 """A live loudspeaker's queue is kept so far ahead, so that a late frame of the loop is not heard as a crackle."""
@@ -134,6 +137,7 @@ def load_brains(
     home = load_home(loaded)
     language = load_language(loaded, home, sentences)
     vosk = VoskModel(store.folder(config.models.recognizer))
+    _name_unknown_words(language, vosk)
     words = tuple(find(name, store=store, phrases=vosk) for name in (wake_words or config.wake.words))
     brains = Brains(
         loaded=loaded,
@@ -213,6 +217,15 @@ def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
     return FrameLoop(stages, rules, around.publish, around.tracer)
 
 
+def _name_unknown_words(language: Language, vosk: VoskModel) -> None:
+    """A word outside the recognizer's vocabulary is never heard; the owner must know."""
+    unknown = sorted(word for word in language.words() if not vosk.knows(word))
+    if unknown:
+        _LOGGER.warning(
+            "the recognizer does not know and will never hear: %s; use other words in the home file", ", ".join(unknown)
+        )
+
+
 def build_spotter(brains: Brains, threshold: float) -> Spotter:
     """Wake words as new; `threshold` serves them all, 0: each its own."""
     words = [dataclasses.replace(word, threshold=threshold or word.threshold) for word in brains.words]
@@ -236,11 +249,14 @@ def _warm_up(brains: Brains) -> None:
     brains.detector.reset()
 
 
-def load_voice(loaded: LoadedConfig, *, deterministic: bool) -> Voice:
+def load_voice(
+    loaded: LoadedConfig, *, deterministic: bool, lost: Callable[[str], None] = lambda reason: None
+) -> Voice:
     """The voice of the answers: Piper in a process of its own, and a simpler one where that fails.
 
-    `deterministic`: the same sentence gives the same samples; else the voice varies a little, as people do.
+    `deterministic`: the same sentence gives the same samples; else the voice varies a little, as people do. `lost` is
+    told why, in the voice worker's thread, when the simpler one has to stand in.
     """
     store = ModelStore(MANIFEST, loaded.models_directory)
     piper = PiperVoice(store.folder(loaded.config.models.voice), deterministic=deterministic)
-    return FallbackVoice(piper, SimpleVoice.find())
+    return FallbackVoice(piper, SimpleVoice.find(), lost=lost)

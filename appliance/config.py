@@ -8,7 +8,7 @@ them. An unknown key is an error. There is no second source: no environment vari
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -16,7 +16,7 @@ from msgspec import Meta, Struct, field
 from appliance.errors import ConfigError
 
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
 
 
 class Device(Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,7 +98,10 @@ class Home(Struct, frozen=True, forbid_unknown_fields=True):
     file: Annotated[
         str,
         Meta(
-            description="YAML file with this home's areas, devices, scenes and own sentences; relative to this file; empty: none."
+            description=(
+                "YAML file with this home's areas, devices, scenes and own sentences; relative to this file; "
+                "empty: none."
+            )
         ),
     ] = "home.yaml"
     ring_s: Annotated[
@@ -134,7 +137,7 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
     """The journal."""
 
     level: Annotated[
-        str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
+        Literal["debug", "info", "warning", "error"], Meta(description="debug, info, warning or error.")
     ] = "info"
 
 
@@ -159,7 +162,7 @@ def load(path: Path) -> Config:
         ConfigError: one sentence with file, line, key and what to do.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # editors of Windows put a mark before the first line
     except FileNotFoundError:
         raise ConfigError(
             f"{path}: no such file; copy firmware_config/appliance.toml there, or name one with --config"
@@ -175,7 +178,7 @@ def parse(text: str, origin: str) -> Config:
     """Read a configuration from its text; `origin` names it in errors. Raises ConfigError."""
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of 5000 digits, brackets in brackets in brackets
         raise ConfigError(
             f"{origin}: not valid TOML: {error}; see firmware_config/appliance.toml for the form"
         ) from None
@@ -220,28 +223,45 @@ def _explain(message: str, text: str, origin: str) -> str:
     keys = re.sub(r"\[.*", "", path.rstrip("`")).split(".") if path else []
     unknown = re.search(r"unknown field `([^`]+)`", message)
     if unknown:
+        section = getattr(Config(), keys[0], None) if keys else Config()
+        reason = (
+            f"unknown key; known here: {', '.join(section.__struct_fields__ if isinstance(section, Struct) else ())}"
+        )
         keys = [*keys, unknown.group(1)]
-        section = getattr(Config(), keys[0], None) if len(keys) > 1 else Config()
-        known = ", ".join(section.__struct_fields__) if isinstance(section, Struct) else ""
-        reason = f"unknown key; known here: {known}"
     where = f"{origin}:{_line_of(keys, text)}" if keys else origin
-    return f"{where}: {'.'.join(keys) or 'file'}: {reason}; see firmware_config/appliance.toml"
+    meaning = "" if unknown else _meaning(keys)
+    return f"{where}: {'.'.join(keys) or 'file'}: {reason}; {meaning}see firmware_config/appliance.toml"
+
+
+def _meaning(keys: list[str]) -> str:
+    """What a key of a section is for, with its range, as part of a sentence; nothing for what is no such key."""
+    if len(keys) != 2:
+        return ""
+    hints = get_type_hints(get_type_hints(Config)[keys[0]], include_extras=True)
+    return f"it is: {_description(hints[keys[1]]).rstrip('.')}; "
 
 
 def _line_of(keys: list[str], text: str) -> int:
-    """1-based line on which a key stands, or its table when the key itself is not found."""
-    table, found = "", 1
+    """1-based line on which a key stands, or its section where the key itself is not found, as in an inline table."""
+    wanted = _plain(".".join(keys))
+    table, section_line = "", 0
     for number, line in enumerate(text.splitlines(), start=1):
-        head = re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line)
-        if head:
-            table = head.group(1)
-            if table == keys[0]:
-                found = number
-        elif (len(keys) > 1 and table == keys[0] and re.match(rf"\s*\"?{re.escape(keys[1])}\"?\s*[=.]", line)) or (
-            len(keys) == 1 and not table and re.match(rf"\s*{re.escape(keys[0])}\s*[=.]", line)
-        ):
+        if head := re.match(r"\s*\[+([^\]]+)\]", line):
+            table = here = _plain(head.group(1))
+        elif item := re.match(r"([^=#]+)=", line):
+            here = _plain(f"{table}.{item.group(1)}").lstrip(".")
+        else:
+            continue
+        if f"{here}.".startswith(f"{wanted}."):
             return number
-    return found
+        if here.split(".")[0] == keys[0]:
+            section_line = section_line or number
+    return section_line or 1
+
+
+def _plain(key: str) -> str:
+    """A dotted key without quotes and spaces."""
+    return re.sub(r"[\s\"']", "", key)
 
 
 if __name__ == "__main__":

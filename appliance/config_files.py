@@ -35,7 +35,18 @@ class LoadedConfig:
         return self.folder / named if named else None
 
 
-def load(path: Path | None) -> LoadedConfig:
+def load(path: Path | None, *, installed: Path = INSTALLED_CONFIG) -> LoadedConfig:
     """Read the file that `--config` names, else the installed one, else the one shipped. Raises ConfigError."""
-    chosen = path or (INSTALLED_CONFIG if INSTALLED_CONFIG.is_file() else SHIPPED_CONFIG)
+    chosen = path or (installed if _exists(installed) else SHIPPED_CONFIG)
     return LoadedConfig(config=configuration.load(chosen), folder=chosen.resolve().parent)
+
+
+def _exists(path: Path) -> bool:
+    """True also where we may not look: reading the file then says so, instead of another one being read silently."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True

@@ -34,7 +34,7 @@ from appliance.clock import SystemClock
 from appliance.commands import Command, Listen, Mute, Say, Stop, Threshold, Volume
 from appliance.errors import BrokerError, StageError
 from appliance.events import AudioDropped, Event, IntentRejected, TurnFinished, WakeDetected, without_text
-from appliance.facts import AskedToListen, AskedToMute, AskedToSay, AskedToStop, Fact
+from appliance.facts import AskedToListen, AskedToMute, AskedToSay, AskedToStop, Fact, StageFailed
 from appliance.loop import FrameLoop, Inbox
 from appliance.mqtt.client import MqttClient
 from appliance.notify import Notifier
@@ -88,7 +88,11 @@ class Daemon:
         self._metrics = Metrics()
         self._stopping = False
         self._inbox = Inbox()
-        self._voice = load_voice(brains.loaded, deterministic=False)
+        self._voice = load_voice(
+            brains.loaded,
+            deterministic=False,
+            lost=lambda reason: self._inbox.post(lambda frame: StageFailed(frame=frame, stage="voice", error=reason)),
+        )
         self._speaker = speaker
         self._mqtt: MqttClient | None = None
         if config.mqtt.host:

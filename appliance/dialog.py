@@ -6,11 +6,13 @@ the states it may lead to. A fact that is neither in the table nor in `IGNORED` 
 A *session* is what a person experiences as one turn, from the wake word to idle. A *turn number* marks the utterance
 that a result belongs to: a result of an utterance that was given up (a second wake word came) is recognized as stale.
 Being hushed, muted or asked to listen may happen at any time; a timer that is over while something else goes on rings
-as soon as that is done.
+as soon as that is done. Where nothing goes on the dialog *rests*: idle, or muted while the microphone is off; texts are
+said and timers ring in both.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -22,6 +24,7 @@ from appliance.events import (
     Failed,
     IntentRecognized,
     IntentRejected,
+    LoadShed,
     PartialTranscript,
     ReplyGiven,
     SpeakingEnded,
@@ -67,7 +70,10 @@ PRE_ROLL_FRAMES = frames_of_ms(1500)
 end and which rarely lasts longer than 1.2 s."""
 
 MAX_WAITING_TEXTS = 8
-"""Texts that others want spoken while the appliance is busy; more are refused."""
+"""Texts that others want spoken while the appliance is busy; more are refused, and the refusal is told."""
+
+AWAITED_STAGES = frozenset({"recognition", "action"})
+"""Workers whose result the state `thinking` waits for. Another's failure, as of the voice, does not end a turn."""
 
 
 class DialogError(ApplianceError):
@@ -80,6 +86,7 @@ class _Marks:
 
     woken: int = 0
     word_end: int | None = None
+    began: int | None = None
     last_speech: int | None = None
     ended: int | None = None
     understood: int | None = None
@@ -91,10 +98,11 @@ class Dialog:
     """One conversation partner. Feed facts to `step` in the order in which they happen."""
 
     def __init__(self, *, apology: str) -> None:
-        """`apology` is said when an utterance was not understood."""
+        """`apology` is said when an utterance was not understood, or its action failed without a word."""
         self.state = State.IDLE
         self.session: int | None = None
         self._apology = apology
+        self._rest = State.IDLE
         self._sessions = 0
         self._turn = 0
         self._marks = _Marks()
@@ -107,7 +115,8 @@ class Dialog:
         """Take one fact; return what follows from it, in order.
 
         Raises:
-            DialogError: there is no rule for this fact in this state; the state is untouched.
+            DialogError: there is no rule for this fact in this state, which is then untouched; or, a defect of
+                `TABLE`, the fact led to a state that its rule does not name.
         """
         rule = TABLE.get((self.state, type(fact)))
         if rule is None:
@@ -120,6 +129,11 @@ class Dialog:
         if target not in targets:
             raise DialogError(f"{type(fact).__name__} in state {self.state}: may not lead to {target}")
         return self._out
+
+    @property
+    def muted(self) -> bool:
+        """The microphone is off: no wake word counts, whatever is said or rings meanwhile."""
+        return self._rest is State.MUTED
 
     def in_session(self, event: Event) -> Event:
         """An event of a stage, stamped with the current session."""
@@ -158,7 +172,7 @@ class Dialog:
         return self._go(State.SPEAKING, frame)
 
     def _finish(self, frame: int) -> State:
-        """End the session; ring or speak if something waits, else rest."""
+        """End the session; speak or ring if something waits, else rest."""
         if self.session is not None:
             self._emit(self._times(frame))
         if self._waiting:
@@ -167,9 +181,7 @@ class Dialog:
             return self._answer(text, frame)
         if self._ringing:
             self._order(Ring())
-            self._go(State.RINGING, frame)
-        else:
-            self._go(State.IDLE, frame)
+        self._go(State.RINGING if self._ringing else self._rest, frame)
         self.session = None
         return self.state
 
@@ -188,34 +200,46 @@ class Dialog:
     # Handlers: one for each kind of fact, shared by the states where it means the same.
 
     def _wake(self, fact: Woken) -> State:
-        event = WakeDetected(frame=fact.frame, word=fact.word, engine=fact.engine, score=fact.score)
-        if self.state is State.LISTENING:
-            self._emit(event)
-            return self._listen(fact.frame, fact.word_end)
+        if self.muted:
+            return self.state
         self._leave(fact.frame)
-        self._open_session()
-        self._emit(event)
+        if self.state is not State.LISTENING:
+            self._open_session()
+        self._emit(WakeDetected(frame=fact.frame, word=fact.word, engine=fact.engine, score=fact.score))
         return self._listen(fact.frame, fact.word_end)
 
     def _asked_to_listen(self, fact: AskedToListen) -> State:
+        if self.muted:
+            return self.state
         self._leave(fact.frame)
-        self._open_session()
+        if self.state is not State.LISTENING:
+            self._open_session()
         return self._listen(fact.frame, None)
 
     def _leave(self, frame: int) -> None:
-        """Give up what is going on, so that something else can begin."""
+        """Give up what is going on, so that something else can begin; a session that listens goes on to listen."""
         if self.state in (State.SPEAKING, State.RINGING):
             self._order(Hush())
         if self.state is State.SPEAKING:
             self._emit(SpeakingEnded(frame=frame, reason="interrupted"))
+        if self.state is State.LISTENING and self._marks.began is not None:
+            self._emit(SpeechEnded(frame=frame, reason="cancelled"))
+        if self.state is not State.LISTENING and self.session is not None:
+            self._emit(self._times(frame))
+
+    def _settle(self, frame: int) -> State:
+        """Give up everything, also what waits, and rest."""
+        self._leave(frame)
         if self.state is State.LISTENING:
             self._order(StopListening())
-            self._emit(SpeechEnded(frame=frame, reason="cancelled"))
-        if self.session is not None:
             self._emit(self._times(frame))
-            self.session = None
+        self._ringing = self._waiting = ()
+        self._go(self._rest, frame)
+        self.session = None
+        return self.state
 
     def _began(self, fact: CommandBegan) -> State:
+        self._marks.began = fact.frame
         self._emit(SpeechStarted(frame=fact.frame))
         return self.state
 
@@ -276,126 +300,138 @@ class Dialog:
         )
         if outcome.ends:
             self._ringing = ()
+            if self.state is State.RINGING:
+                self._order(Hush())
+                return self._finish(fact.frame)
         if self.state is not State.THINKING or fact.turn != self._turn:
             return self.state
         self._marks.acted = fact.frame
-        return self._answer(outcome.reply, fact.frame) if outcome.reply else self._finish(fact.frame)
+        reply = outcome.reply or (None if outcome.ok else self._apology)
+        return self._answer(reply, fact.frame) if reply else self._finish(fact.frame)
 
     def _playing(self, fact: PlaybackStarted) -> State:
         if self._marks.first_audio is None:
             self._marks.first_audio = fact.frame
         self._emit(SpeakingStarted(frame=fact.frame))
-        return self.state if self.state is State.MUTED else self._go(State.SPEAKING, fact.frame)
+        return self._go(State.SPEAKING, fact.frame)
 
     def _played(self, fact: PlaybackEnded) -> State:
         self._emit(SpeakingEnded(frame=fact.frame, reason="failed" if fact.failed else "done"))
-        return self.state if self.state is State.MUTED else self._finish(fact.frame)
+        return self._finish(fact.frame)
 
     def _rang(self, fact: Rang) -> State:
         self._emit(TimerFired(frame=fact.frame, timer=fact.timer, label=fact.label, due=fact.due))
         self._ringing = (*self._ringing, fact.timer)
-        if self.state in (State.IDLE, State.MUTED):
+        if self.state is self._rest:
             self._order(Ring())
-            return self._go(State.RINGING, fact.frame) if self.state is State.IDLE else self.state
+            return self._go(State.RINGING, fact.frame)
         return self.state
 
     def _ring_over(self, fact: RingTimedOut) -> State:
         self._ringing = ()
-        if self.state in (State.RINGING, State.MUTED):
-            self._order(Hush())
-        return self._go(State.IDLE, fact.frame) if self.state is State.RINGING else self.state
+        if self.state is not State.RINGING:
+            return self.state
+        self._order(Hush())
+        return self._finish(fact.frame)
 
     def _stage_failed(self, fact: StageFailed) -> State:
         """Nobody waits for a result that will not come."""
         self._emit(Failed(frame=fact.frame, stage=fact.stage, error=fact.error))
-        return self._answer(self._apology, fact.frame) if self.state is State.THINKING else self.state
+        awaited = self.state is State.THINKING and fact.stage in AWAITED_STAGES
+        return self._answer(self._apology, fact.frame) if awaited else self.state
 
     def _asked_to_say(self, fact: AskedToSay) -> State:
-        if self.state is State.MUTED:
-            self._emit(ReplyGiven(frame=fact.frame, text=fact.text))
-            self._order(Say(fact.text))
-            return self.state
-        if self.state is State.IDLE:
+        if self.state is self._rest:
             return self._answer(fact.text, fact.frame)
-        self._waiting = (*self._waiting, fact.text)[:MAX_WAITING_TEXTS]
+        if len(self._waiting) < MAX_WAITING_TEXTS:
+            self._waiting = (*self._waiting, fact.text)
+        else:
+            self._emit(LoadShed(frame=fact.frame, what="say: too many texts wait to be spoken", since=fact.frame))
         return self.state
 
     def _asked_to_stop(self, fact: AskedToStop) -> State:
-        self._leave(fact.frame)
-        self._ringing = self._waiting = ()
-        if self.state is State.MUTED:
-            self._order(Hush())
-            return self.state
-        return self._go(State.IDLE, fact.frame)
+        return self._settle(fact.frame)
 
     def _asked_to_mute(self, fact: AskedToMute) -> State:
-        if not fact.on:
-            return self._go(State.IDLE, fact.frame) if self.state is State.MUTED else self.state
-        if self.state is State.MUTED:
+        if fact.on == self.muted:
             return self.state
-        self._leave(fact.frame)
-        self._waiting = ()
-        return self._go(State.MUTED, fact.frame)
+        if fact.on:
+            self._rest = State.MUTED
+            return self._settle(fact.frame)
+        self._rest = State.IDLE
+        return self._go(State.IDLE, fact.frame) if self.state is State.MUTED else self.state
 
 
 def _between(first: int | None, last: int | None) -> int | None:
     return None if first is None or last is None else ms_of_frames(max(0, last - first))
 
 
-_REST = (State.IDLE, State.RINGING, State.SPEAKING)
-"""Where the end of a session leads: to rest, unless a timer or a text waits."""
+_AFTER = (State.IDLE, State.RINGING, State.SPEAKING)
+"""Where the end of a turn leads: to rest, unless a timer or a text waits."""
 
-_AWAKE = (State.IDLE, State.LISTENING, State.THINKING, State.SPEAKING, State.RINGING)
+Handler = Callable[[Dialog, Any], State]
 
-Handler = Callable[[Dialog, Fact], State]
-
-TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {  # type: ignore[assignment]
+TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {
     (State.IDLE, Woken): (Dialog._wake, (State.LISTENING,)),
     (State.IDLE, Acted): (Dialog._acted, (State.IDLE,)),
     (State.IDLE, PlaybackStarted): (Dialog._playing, (State.SPEAKING,)),
     (State.IDLE, Rang): (Dialog._rang, (State.RINGING,)),
+    (State.IDLE, RingTimedOut): (Dialog._ring_over, (State.IDLE,)),
     (State.IDLE, AskedToSay): (Dialog._asked_to_say, (State.SPEAKING,)),
+    (State.IDLE, AskedToListen): (Dialog._asked_to_listen, (State.LISTENING,)),
+    (State.IDLE, AskedToStop): (Dialog._asked_to_stop, (State.IDLE,)),
+    (State.IDLE, AskedToMute): (Dialog._asked_to_mute, (State.IDLE, State.MUTED)),
+    (State.IDLE, StageFailed): (Dialog._stage_failed, (State.IDLE,)),
     (State.LISTENING, Woken): (Dialog._wake, (State.LISTENING,)),
     (State.LISTENING, CommandBegan): (Dialog._began, (State.LISTENING,)),
     (State.LISTENING, PartlyHeard): (Dialog._partly, (State.LISTENING,)),
-    (State.LISTENING, CommandEnded): (Dialog._ended, (State.THINKING, *_REST)),
+    (State.LISTENING, CommandEnded): (Dialog._ended, (State.THINKING, *_AFTER)),
     (State.LISTENING, Acted): (Dialog._acted, (State.LISTENING,)),
     (State.LISTENING, Rang): (Dialog._rang, (State.LISTENING,)),
+    (State.LISTENING, RingTimedOut): (Dialog._ring_over, (State.LISTENING,)),
     (State.LISTENING, AskedToSay): (Dialog._asked_to_say, (State.LISTENING,)),
+    (State.LISTENING, AskedToListen): (Dialog._asked_to_listen, (State.LISTENING,)),
+    (State.LISTENING, AskedToStop): (Dialog._asked_to_stop, (State.IDLE,)),
+    (State.LISTENING, AskedToMute): (Dialog._asked_to_mute, (State.LISTENING, State.MUTED)),
+    (State.LISTENING, StageFailed): (Dialog._stage_failed, (State.LISTENING,)),
     (State.THINKING, Woken): (Dialog._wake, (State.LISTENING,)),
-    (State.THINKING, Understood): (Dialog._understood, (State.THINKING, *_REST)),
-    (State.THINKING, Acted): (Dialog._acted, (State.THINKING, *_REST)),
+    (State.THINKING, Understood): (Dialog._understood, (State.THINKING, *_AFTER)),
+    (State.THINKING, Acted): (Dialog._acted, (State.THINKING, *_AFTER)),
     (State.THINKING, Rang): (Dialog._rang, (State.THINKING,)),
+    (State.THINKING, RingTimedOut): (Dialog._ring_over, (State.THINKING,)),
     (State.THINKING, AskedToSay): (Dialog._asked_to_say, (State.THINKING,)),
-    (State.SPEAKING, Woken): (Dialog._wake, (State.LISTENING,)),
-    (State.SPEAKING, PlaybackStarted): (Dialog._playing, (State.SPEAKING,)),
-    (State.SPEAKING, PlaybackEnded): (Dialog._played, _REST),
+    (State.THINKING, AskedToListen): (Dialog._asked_to_listen, (State.LISTENING,)),
+    (State.THINKING, AskedToStop): (Dialog._asked_to_stop, (State.IDLE,)),
+    (State.THINKING, AskedToMute): (Dialog._asked_to_mute, (State.THINKING, State.MUTED)),
+    (State.THINKING, StageFailed): (Dialog._stage_failed, (State.THINKING, State.SPEAKING)),
+    (State.SPEAKING, Woken): (Dialog._wake, (State.LISTENING, State.SPEAKING)),
     (State.SPEAKING, Acted): (Dialog._acted, (State.SPEAKING,)),
+    (State.SPEAKING, PlaybackStarted): (Dialog._playing, (State.SPEAKING,)),
+    (State.SPEAKING, PlaybackEnded): (Dialog._played, (*_AFTER, State.MUTED)),
     (State.SPEAKING, Rang): (Dialog._rang, (State.SPEAKING,)),
+    (State.SPEAKING, RingTimedOut): (Dialog._ring_over, (State.SPEAKING,)),
     (State.SPEAKING, AskedToSay): (Dialog._asked_to_say, (State.SPEAKING,)),
-    (State.RINGING, Woken): (Dialog._wake, (State.LISTENING,)),
-    (State.RINGING, Acted): (Dialog._acted, (State.RINGING,)),
+    (State.SPEAKING, AskedToListen): (Dialog._asked_to_listen, (State.LISTENING, State.SPEAKING)),
+    (State.SPEAKING, AskedToStop): (Dialog._asked_to_stop, (State.IDLE, State.MUTED)),
+    (State.SPEAKING, AskedToMute): (Dialog._asked_to_mute, (State.SPEAKING, State.MUTED)),
+    (State.SPEAKING, StageFailed): (Dialog._stage_failed, (State.SPEAKING,)),
+    (State.RINGING, Woken): (Dialog._wake, (State.LISTENING, State.RINGING)),
+    (State.RINGING, Acted): (Dialog._acted, (State.RINGING, State.IDLE, State.MUTED, State.SPEAKING)),
     (State.RINGING, Rang): (Dialog._rang, (State.RINGING,)),
+    (State.RINGING, RingTimedOut): (Dialog._ring_over, (State.IDLE, State.MUTED, State.SPEAKING)),
     (State.RINGING, AskedToSay): (Dialog._asked_to_say, (State.RINGING,)),
+    (State.RINGING, AskedToListen): (Dialog._asked_to_listen, (State.LISTENING, State.RINGING)),
+    (State.RINGING, AskedToStop): (Dialog._asked_to_stop, (State.IDLE, State.MUTED)),
+    (State.RINGING, AskedToMute): (Dialog._asked_to_mute, (State.RINGING, State.MUTED)),
+    (State.RINGING, StageFailed): (Dialog._stage_failed, (State.RINGING,)),
     (State.MUTED, Acted): (Dialog._acted, (State.MUTED,)),
-    (State.MUTED, PlaybackStarted): (Dialog._playing, (State.MUTED,)),
-    (State.MUTED, PlaybackEnded): (Dialog._played, (State.MUTED,)),
-    (State.MUTED, Rang): (Dialog._rang, (State.MUTED,)),
+    (State.MUTED, PlaybackStarted): (Dialog._playing, (State.SPEAKING,)),
+    (State.MUTED, Rang): (Dialog._rang, (State.RINGING,)),
     (State.MUTED, RingTimedOut): (Dialog._ring_over, (State.MUTED,)),
-    (State.MUTED, AskedToSay): (Dialog._asked_to_say, (State.MUTED,)),
+    (State.MUTED, AskedToSay): (Dialog._asked_to_say, (State.SPEAKING,)),
     (State.MUTED, AskedToStop): (Dialog._asked_to_stop, (State.MUTED,)),
-    (State.MUTED, StageFailed): (Dialog._stage_failed, (State.MUTED,)),
     (State.MUTED, AskedToMute): (Dialog._asked_to_mute, (State.MUTED, State.IDLE)),
-} | {
-    (state, kind): (handler, targets)
-    for state in _AWAKE
-    for kind, handler, targets in (
-        (AskedToListen, Dialog._asked_to_listen, (State.LISTENING,)),
-        (AskedToStop, Dialog._asked_to_stop, (State.IDLE,)),
-        (AskedToMute, Dialog._asked_to_mute, (state, State.MUTED)),
-        (StageFailed, Dialog._stage_failed, (State.SPEAKING if state is State.THINKING else state,)),
-        (RingTimedOut, Dialog._ring_over, (State.IDLE if state is State.RINGING else state,)),
-    )
+    (State.MUTED, StageFailed): (Dialog._stage_failed, (State.MUTED,)),
 }
 """The specification: (state, kind of fact) -> (handler, the states it may lead to)."""
 
@@ -409,7 +445,7 @@ IGNORED: dict[State, frozenset[type]] = {
     State.SPEAKING: _LATE - {PlaybackStarted, PlaybackEnded},
     State.RINGING: _LATE,
     State.FOLLOWING_UP: frozenset(),
-    State.MUTED: _LATE - {PlaybackStarted, PlaybackEnded} | {Woken, AskedToListen},
+    State.MUTED: _LATE - {PlaybackStarted} | {Woken, AskedToListen},
 }
 """Facts without a rule that are nevertheless in order, for each state."""
 

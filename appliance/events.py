@@ -307,7 +307,7 @@ def to_json(event: Event, *, at: str | None = None, event_id: str | None = None)
 
 
 def from_json(line: bytes | str) -> AnyEvent:
-    """Read an event back, for subscribers and tests. Raises `msgspec.ValidationError` on anything that is not one."""
+    """Read an event back, for subscribers and tests. Raises `msgspec.DecodeError` on anything that is not one."""
     fields = msgspec.json.decode(line, type=dict[str, Any])
     for stamp in ("audio_s", "at", "id"):
         fields.pop(stamp, None)

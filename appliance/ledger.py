@@ -10,8 +10,11 @@ from appliance.audio.format import FRAME_MS, SAMPLE_RATE_HZ, ms_of_frames
 from appliance.audio.microphone import DEVICE_LATENCY_S, QUEUE_FRAMES
 from appliance.audio.ring import RING_MS
 from appliance.audio.speakers import QUEUE_FRAMES as SPEAKER_FRAMES
-from appliance.dialog import PRE_ROLL_FRAMES
+from appliance.home.effects import KEPT_BYTES
 from appliance.listening import CHUNK_FRAMES, RECOGNITION_INBOX
+from appliance.loop import LEVELS_KEPT
+from appliance.mqtt.event_queue import CAPACITY
+from appliance.mqtt.outgoing import AT_ONCE_LIMIT
 from appliance.speech.detector import BLOCK_SAMPLES
 
 
@@ -20,58 +23,55 @@ class Buffer:
     """One row of the ledger."""
 
     where: str
-    """Module and object."""
+    """Module, and the names of what holds it there."""
 
     holds_ms: float | None
-    """Most sound that it holds; None for what is not sound."""
+    """Most sound that it holds; None for what is not sound, or as long as a sentence of an answer."""
 
     adds_ms: float
-    """Delay that it adds in ordinary running, between a sound and the action that it leads to."""
+    """Delay that it adds in ordinary running, on average, between a sound and the action that it leads to."""
 
     why: str
     when_full: str
 
 
+_BLOCK_MS = BLOCK_SAMPLES * 1000 / SAMPLE_RATE_HZ
+_INBOX_MS = ms_of_frames(RECOGNITION_INBOX * CHUNK_FRAMES)
+_LEAD_MS = ms_of_frames(LEAD_FRAMES)
+
 LEDGER = (
     Buffer("audio.microphone: device", DEVICE_LATENCY_S * 1000, FRAME_MS, "a late capture thread", "AudioDropped"),
-    Buffer(
-        "audio.microphone: _queue", ms_of_frames(QUEUE_FRAMES), 0, "a late frame loop", "oldest frame, AudioDropped"
-    ),
+    Buffer("audio.microphone: _queue", ms_of_frames(QUEUE_FRAMES), 0, "a late loop", "the oldest goes, AudioDropped"),
     Buffer("audio.convert: _rest", FRAME_MS, 0, "blocks that are no whole frames", "never: less than a frame"),
-    Buffer("audio.convert: resampler", 20, 10, "the filter's length, other rates than 16 kHz only", "never"),
-    Buffer("audio.ring: Ring", RING_MS, 0, "commands spoken without a pause, second looks", "the oldest frame"),
-    Buffer("loop: _levels", ms_of_frames(PRE_ROLL_FRAMES), 0, "where the wake word ended", "the oldest level"),
-    Buffer("wake.int8: _rows", 30, 20, "three feature rows make a step", "never: emptied by each step"),
-    Buffer("wake.openwakeword: gathered blocks", 80, 40, "its models eat 80 ms", "never: emptied by each block"),
-    Buffer("wake.trigger: _scores", None, 60, "the mean of the newest scores", "the oldest score"),
+    Buffer("audio.convert: _resampler", 40, 20, "44.1 and 48 kHz microphones only: blocks of its filter", "never"),
+    Buffer("audio.ring: _samples", RING_MS, 0, "commands without a pause, second looks", "the oldest frame goes"),
+    Buffer("loop: _levels", ms_of_frames(LEVELS_KEPT), 0, "where the wake word ended", "the oldest level goes"),
+    Buffer("wake.int8: _block", 30, 10, "three feature rows make a step", "never: emptied by each step"),
+    Buffer("wake.openwakeword: _samples, _rows, _past", 80, 40, "its models eat 80 ms", "never: emptied by each block"),
+    Buffer("wake.trigger: _scores", None, 60, "the mean of the newest scores", "the oldest score goes"),
+    Buffer("speech.detector: _pending, _input, _state", _BLOCK_MS, _BLOCK_MS / 2, "its model eats 32 ms", "never"),
     Buffer(
-        "speech.detector: _pending",
-        BLOCK_SAMPLES * 1000 / SAMPLE_RATE_HZ,
-        16,
-        "the model eats 32 ms",
-        "never: emptied by each block",
+        "listening: chunk, in the ring", ms_of_frames(CHUNK_FRAMES), 50, "fewer, cheaper calls", "never: fed at once"
     ),
-    Buffer("listening: chunk", ms_of_frames(CHUNK_FRAMES), 50, "fewer, cheaper calls", "never: fed when full"),
-    Buffer(
-        "worker recognition: inbox",
-        ms_of_frames(RECOGNITION_INBOX * CHUNK_FRAMES),
-        0,
-        "a busy recognizer",
-        "the newest chunk, LoadShed",
-    ),
-    Buffer("worker action: inbox", None, 0, f"{ACTION_INBOX} actions in a row", "refused, told by ActionDone"),
-    Buffer("worker voice: inbox", None, 0, f"{VOICE_INBOX} answers in a row", "refused, SpeakingEnded(failed)"),
-    Buffer("loop: Inbox", None, FRAME_MS / 2, "results wait for the next frame", "bounded by those who fill it"),
-    Buffer("audio.player: chunks", None, 0, "a sentence is made faster than it is said", "one answer at a time"),
+    Buffer("worker: _jobs of recognition", _INBOX_MS, 0, "a busy recognizer", "the newest chunk goes, LoadShed"),
+    Buffer("worker: _jobs of actions", None, 0, f"{ACTION_INBOX} actions in a row", "refused, ActionDone tells"),
+    Buffer("worker: _jobs of the voice", None, 0, f"{VOICE_INBOX} answers in a row", "refused, Failed tells"),
+    Buffer("loop: _queue", None, FRAME_MS / 2, "results wait for the next frame", "bounded by those who fill it"),
+    Buffer("home.effects: said, complained", None, 0, "what a program prints", f"{KEPT_BYTES} bytes are kept"),
+    Buffer("voice.child: _read, _last_words", None, 0, "a sentence comes in pieces", "one sentence at a time"),
+    Buffer("audio.player: _waiting", None, 0, "a sentence is made faster than it is said", "one answer at a time"),
+    Buffer("audio.player: _sounding", _LEAD_MS, 0, "what is heard now, not what was handed over", "never: the lead"),
     Buffer(
         "audio.speakers: _queue",
         ms_of_frames(SPEAKER_FRAMES),
         0,
-        f"{ms_of_frames(LEAD_FRAMES)} ms ahead, so that a late frame is not heard; dropped at once on barge-in",
-        "newest chunk, AudioError",
+        f"{_LEAD_MS} ms ahead, so that a late frame is not heard; dropped at once on barge-in",
+        "refused, AudioError",
     ),
-    Buffer("mqtt: EventQueue", None, 0, "the broker is away", "oldest chatter first, counted"),
-    Buffer("mqtt: Outgoing", None, 0, "hand-over to the MQTT thread", "BrokerError to the action"),
+    Buffer(
+        "mqtt.event_queue: _waiting", None, 0, f"the broker is away: {CAPACITY} events", "oldest chatter goes, counted"
+    ),
+    Buffer("mqtt.outgoing: _at_once", None, 0, f"a slow broker: {AT_ONCE_LIMIT} messages", "BrokerError to the action"),
 )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from appliance.audio.format import Frame, Pcm, frames_of_ms
 from appliance.audio.ring import Ring
-from appliance.facts import CommandBegan, CommandEnded, Fact, Listen, PartlyHeard, Understood
+from appliance.facts import CommandBegan, CommandEnded, Fact, Listen, PartlyHeard, StageFailed, Understood
 from appliance.intent import Intent
 from appliance.speech.detector import SpeechDetector
 from appliance.speech.endpoint import Began, Endpointer
@@ -27,7 +27,7 @@ RECOGNITION_INBOX = 128
 """Jobs that may wait for the recognizer: the longest command (8 s) with its pre-roll, and room to spare."""
 
 WARM_UP_FRAMES = frames_of_ms(500)
-"""The speech detector is recurrent: it hears half a second before the wake word's detection first."""
+"""The speech detector is recurrent: it hears the half second up to the wake word's detection first."""
 
 Post = Callable[[Callable[[int], Fact | None]], None]
 """Puts something into the loop's inbox; it is called there with the current frame's index."""
@@ -41,6 +41,9 @@ class _Utterance:
     after_wake: bool
     fed_to: int
     """Index after the last frame that the recognizer was given."""
+
+    whole: bool = True
+    """The recognizer's inbox had room for its begin."""
 
 
 class Listening:
@@ -69,14 +72,15 @@ class Listening:
     def begin(self, order: Listen) -> None:
         """Start an utterance; the recognizer gets the ring from `from_frame` on."""
         after_wake = order.from_frame < order.at_frame
-        self._utterance = _Utterance(
+        utterance = _Utterance(
             order.turn, order.from_frame, order.at_frame, after_wake, max(order.from_frame, self._ring.oldest)
         )
+        self._utterance = utterance
         self._detector.reset()
-        for frame in self._ring.frames(order.at_frame - WARM_UP_FRAMES, order.at_frame - 1):
+        for frame in self._ring.frames(order.at_frame - WARM_UP_FRAMES + 1, order.at_frame):
             self._detector.process(frame)
         self._endpointer.begin(order.at_frame)
-        self._submit(lambda: self._understander.begin(after_wake))
+        utterance.whole = self._worker.submit(lambda: self._understander.begin(after_wake))
 
     def process(self, frame: Frame) -> list[Fact]:
         """Look at the next frame; returns that the command began or ended."""
@@ -96,7 +100,7 @@ class Listening:
         return [CommandEnded(frame=frame.index, reason=result.reason, last_speech=result.last_speech)]
 
     def heard(self, fact: PartlyHeard) -> CommandBegan | None:
-        """The recognizer has words: a command has begun even if the speech detector did not notice."""
+        """The recognizer has words: a command has begun, whatever the speech detector thinks of it."""
         if self._utterance is None or fact.turn != self._utterance.turn or not fact.text:
             return None
         began = self._endpointer.hear_words(fact.frame)
@@ -109,27 +113,25 @@ class Listening:
             return
         self._feed(utterance, frame)
         command = self._ring.pcm(max(utterance.from_frame, command_from), frame)
-        self._submit(lambda: self._understander.finish(utterance.turn, command))
+        if not (utterance.whole and self._worker.submit(lambda: self._understander.finish(utterance.turn, command))):
+            self._understander.give_up()
 
     def cancel(self) -> None:
         """Drop the utterance."""
         self._utterance = None
-        self._submit(lambda: self._understander.begin(True))
+        self._worker.submit(lambda: self._understander.begin(True))
 
     def _feed(self, utterance: _Utterance, last: int) -> None:
         pcm = self._ring.pcm(utterance.fed_to, last)
         utterance.fed_to = last + 1
         if self._tracer:
             self._tracer.hand_off("ring", "recognizer", last, pcm)
-        self._submit(lambda: self._understander.accept(utterance.turn, pcm))
-
-    def _submit(self, job: Callable[[], None]) -> None:
-        if not self._worker.submit(job):
+        if not self._worker.submit(lambda: self._understander.accept(utterance.turn, pcm)):
             self.shed += 1
 
 
 class Understander:
-    """The worker's side: audio in, text and intent out as posted facts. All methods run on the recognition worker."""
+    """The worker's side: audio in, text and intent out as posted facts. All but `give_up` run on the worker."""
 
     def __init__(self, recognizer: Recognizer, language: Language, post: Post) -> None:
         self._recognizer = recognizer
@@ -171,6 +173,11 @@ class Understander:
             )
         )
         self.begin(True)
+
+    def give_up(self) -> None:
+        """The worker cannot take an utterance: nobody shall wait for its text."""
+        error = "the recognizer is too busy to take an utterance; use a faster machine or end other programs"
+        self._post(lambda frame: StageFailed(frame=frame, stage="recognition", error=error))
 
     def understand(self, command: Pcm) -> tuple[str, Intent | None]:
         """End the recognizer's utterance: (what was said, the intent); ("", None) when nothing was said."""

@@ -7,10 +7,9 @@ from appliance.audio.microphone import Microphone
 from appliance.audio.ring import Ring
 from appliance.config_files import MANIFEST, LoadedConfig
 from appliance.errors import AudioError
-from appliance.events import MicrophoneLost
 from appliance.models import ModelStore
 from appliance.speech.detector import SileroDetector
-from appliance.speech.endpoint import Ended, Endpointer, Limits
+from appliance.speech.endpoint import Began, Ended, Endpointer, Limits
 
 
 def record_utterance(loaded: LoadedConfig) -> Pcm:
@@ -28,15 +27,18 @@ def record_utterance(loaded: LoadedConfig) -> Pcm:
         silence_frames=frames_of_ms(config.listening.silence_ms),
         longest_frames=frames_of_ms(config.listening.longest_ms),
     )
-    endpointer, ring = Endpointer(limits), Ring()
+    endpointer = Endpointer(limits)
+    ring = Ring(limits.no_speech_frames + limits.longest_frames + limits.silence_frames)
     microphone = Microphone(config.audio.microphone).start()
-    print("speak now ...", file=sys.stderr, flush=True)
     try:
+        print("speak now ...", file=sys.stderr, flush=True)
         for frame in microphone.frames():
-            if any(isinstance(event, MicrophoneLost) for event in microphone.events()):
-                raise AudioError("microphone: there is none; plug one in or set audio.microphone")
+            if microphone.fault is not None:
+                raise AudioError(microphone.fault)
             ring.append(frame)
             result = endpointer.update(frame.index, detector.process(frame))
+            if isinstance(result, Began):
+                endpointer.hear_words(frame.index)  # nobody recognizes words meanwhile: all speech counts
             if isinstance(result, Ended):
                 if result.reason == "no_speech":
                     raise AudioError("microphone: nothing was said; check its level and mute switch")

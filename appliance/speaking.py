@@ -13,7 +13,6 @@ import numpy as np
 from appliance.audio.format import INT16_FULL_SCALE, Frame, Pcm
 from appliance.audio.player import Played, Player
 from appliance.audio.tones import ring_tone
-from appliance.errors import ApplianceError
 from appliance.facts import Fact, PlaybackEnded, PlaybackStarted, StageFailed
 from appliance.listening import Post
 from appliance.trace import Tracer
@@ -28,7 +27,7 @@ class Reference:
     def __init__(self, frames: Sequence[Frame]) -> None:
         loud = [frame.index for frame in frames if np.any(frame.pcm)]
         self._frames = frames
-        self.first, self.last = (loud[0], loud[-1]) if loud else (-1, -1)
+        self.first, self.last = (loud[0], loud[-1]) if loud else (-1, -2)
 
     def pcm(self, index: int) -> Pcm | None:
         """What is played in this frame, int16 (320,); None before its first and after its last sound."""
@@ -68,7 +67,8 @@ class Speaking:
         self._utterance = 0
         self._cancelled = threading.Event()
         self._ringing = False
-        self._failures: list[str] = []
+        self._failed: int | None = None
+        """The utterance of which a part is missing."""
 
     def set_volume(self, percent: int) -> None:
         """Loudness of what is played from now on, 0..100 percent."""
@@ -79,7 +79,9 @@ class Speaking:
         utterance, cancelled = self._begin(), self._cancelled
         self._player.begin(utterance)
         if not self._worker.submit(lambda: self._synthesize(utterance, text, cancelled)):
-            self._fail(utterance, "too many answers are waiting")
+            self._complete(utterance, failed=True)
+            error = "too many answers wait for the voice; use a faster machine or end other programs"
+            self._post(lambda frame: StageFailed(frame=frame, stage="voice", error=error))
 
     def ring(self) -> None:
         """Ring until hushed."""
@@ -98,17 +100,16 @@ class Speaking:
     def advance(self, index: int) -> Now:
         """Play the next 20 ms; returns what sounds now and whether an answer began or ended with it."""
         played = self._player.advance(index)
-        facts: list[Fact] = [] if self._ringing else _facts(played, index)
+        facts: list[Fact] = [] if self._ringing else self._facts(played, index)
         if played.failed:
             facts.append(StageFailed(frame=index, stage="speaker", error=played.failed))
-        facts += [StageFailed(frame=index, stage="voice", error=error) for error in self._failures]
-        self._failures.clear()
         if self._reference is None:
             return Now(played.reference, facts)
-        if index == self._reference.first:
-            facts.append(PlaybackStarted(frame=index))
-        if index == self._reference.last + 1:
-            facts.append(PlaybackEnded(frame=index))
+        if not self._player.playing:  # while an answer of our own is heard, its begin and end are what counts
+            if index == self._reference.first:
+                facts.append(PlaybackStarted(frame=index))
+            if index == self._reference.last + 1:
+                facts.append(PlaybackEnded(frame=index))
         return Now(_mixed(played.reference, self._reference.pcm(index)), facts)
 
     def _begin(self) -> int:
@@ -118,42 +119,42 @@ class Speaking:
         self._utterance += 1
         return self._utterance
 
-    def _fail(self, utterance: int, error: str) -> None:
-        """The rest of an answer will not come: what there is of it is played, and its end is told."""
-        self._failures.append(error)
+    def _facts(self, played: Played, index: int) -> list[Fact]:
+        facts: list[Fact] = [PlaybackStarted(frame=index)] if played.started else []
+        if played.ended:
+            facts.append(PlaybackEnded(frame=index, failed=self._failed == self._utterance))
+        return facts
+
+    def _complete(self, utterance: int, *, failed: bool) -> None:
+        """No more of an answer will come: what there is of it is played, and then its end is told."""
+        if failed:
+            self._failed = utterance
         self._player.add(utterance, [], last=True)
 
     # The worker's part.
 
     def _synthesize(self, utterance: int, text: str, cancelled: threading.Event) -> None:
-        """Make the sound of each sentence; runs on the voice worker."""
-        sentences = split_sentences(text)
+        """Make the sound of each sentence; runs on the voice worker, which tells what is raised here."""
+        failed = True
         try:
-            for number, sentence in enumerate(sentences, start=1):
+            for sentence in split_sentences(text):
                 if cancelled.is_set():
                     return
                 pcm = self._voice.synthesize(sentence)
-                chunks = chunks_of(pcm, self._voice.rate_hz)
                 if self._tracer:
                     self._tracer.hand_off("voice", "player", -1, pcm)
-                self._post(self._adding(utterance, chunks, last=number == len(sentences)))
-        except ApplianceError as error:
-            message = str(error)
-            self._post(lambda frame: self._fail(utterance, message))
-        if not sentences:
-            self._post(self._adding(utterance, [], last=True))
+                self._post(self._adding(utterance, chunks_of(pcm, self._voice.rate_hz)))
+            failed = False
+        finally:  # nobody waits for the end of an answer that will not come
+            self._post(lambda frame: self._complete(utterance, failed=failed))
 
-    def _adding(self, utterance: int, chunks: Sequence[Chunk], *, last: bool) -> Callable[[int], None]:
-        return lambda frame: self._player.add(utterance, chunks, last)
-
-
-def _facts(played: Played, index: int) -> list[Fact]:
-    facts: list[Fact] = [PlaybackStarted(frame=index)] if played.started else []
-    return [*facts, PlaybackEnded(frame=index)] if played.ended else facts
+    def _adding(self, utterance: int, chunks: Sequence[Chunk]) -> Callable[[int], None]:
+        return lambda frame: self._player.add(utterance, chunks, last=False)
 
 
 def _mixed(one: Pcm | None, other: Pcm | None) -> Pcm | None:
     """Two references that sound at the same time."""
     if one is None or other is None:
         return other if one is None else one
-    return np.clip(one.astype(np.int32) + other, -INT16_FULL_SCALE, INT16_FULL_SCALE - 1).astype(np.int16)
+    both: Pcm = np.clip(one.astype(np.int32) + other, -INT16_FULL_SCALE, INT16_FULL_SCALE - 1).astype(np.int16)
+    return both

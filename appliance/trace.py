@@ -3,14 +3,14 @@
 For finding where sound was lost or distorted: read the hand-offs in the order of a frame's way and see where it breaks.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from appliance.audio.format import SILENT_DBFS, level_dbfs
+from appliance.audio.format import level_dbfs
 from appliance.errors import UsageError
 
 FILE_NAME = "handoffs.jsonl"
@@ -23,32 +23,51 @@ class Tracer:
         """Raises UsageError when the folder cannot be written."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = (folder / FILE_NAME).open("w", encoding="utf-8")
+            self._file = (folder / FILE_NAME).open("wb")
         except OSError as error:
-            raise UsageError(f"--trace {folder}: cannot be written ({error.strerror}); name another folder") from None
+            raise _unwritable(folder, error) from None
+        self._folder = folder
+        self._broken: OSError | None = None
 
     def hand_off(self, source: str, target: str, frame: int, value: npt.NDArray[Any] | float | str | None) -> None:
-        """Note that `source` gave `value` to `target` while frame number `frame` was processed."""
+        """Note that `source` gave `value` to `target` while frame number `frame` was processed.
+
+        A full disk does not disturb the stages: the rest is left out, and `close` tells.
+        """
+        if self._broken is not None:
+            return
         line: dict[str, Any] = {"frame": frame, "from": source, "to": target}
         if isinstance(value, np.ndarray):
             line |= _describe(value)
         else:
             line["value"] = value
-        print(json.dumps(line), file=self._file)
+        try:
+            self._file.write(msgspec.json.encode(line) + b"\n")
+        except OSError as error:
+            self._broken = error
 
     def close(self) -> None:
-        self._file.close()
+        """Finish the file. Raises UsageError when not everything could be written."""
+        try:
+            self._file.close()
+        except OSError as error:
+            self._broken = self._broken or error
+        if self._broken is not None:
+            raise _unwritable(self._folder, self._broken)
+
+
+def _unwritable(folder: Path, error: OSError) -> UsageError:
+    return UsageError(f"--trace {folder}: cannot be written ({error.strerror}); name another folder")
 
 
 def _describe(array: npt.NDArray[Any]) -> dict[str, Any]:
-    nans = int(np.count_nonzero(np.isnan(array))) if array.dtype.kind == "f" else 0
-    known = array[~np.isnan(array)] if nans else array
-    level = level_dbfs(known) if array.dtype == np.int16 else SILENT_DBFS
+    finite = np.isfinite(array)
+    known = array[finite]
     return {
         "dtype": str(array.dtype),
-        "shape": list(array.shape),
+        "shape": array.shape,
         "min": float(known.min()) if known.size else None,
         "max": float(known.max()) if known.size else None,
-        "dbfs": round(level, 1) if array.dtype == np.int16 else None,
-        "nan": nans,
+        "dbfs": round(level_dbfs(array), 1) if array.dtype == np.int16 else None,
+        "nan": int(array.size - known.size),
     }

@@ -17,7 +17,7 @@ Failure = Callable[[str, Exception], None]
 
 
 class Worker(Protocol):
-    """Runs jobs one after the other, in the order they were submitted."""
+    """Runs jobs one after the other, in the order they were submitted. One thread submits and closes."""
 
     def start(self) -> None:
         """Begin to work."""

@@ -47,8 +47,7 @@ from tools import contracts
 DUE = "2024-05-01T09:05:00Z"
 
 EXAMPLES: list[Event] = [
-    Started(frame=0, version="1.0.0", wake_words=("alexa", "hey_jarvis")),
-    Started(frame=0, version="0.1.0", wake_words=("alexa",)),
+    Started(frame=0, version="9.8.7", wake_words=("alexa", "hey_jarvis")),
     WakeDetected(frame=75, session=1, word="alexa", engine="int8", score=0.98),
     WakeNearMissed(frame=9, word="alexa", engine="int8", score=0.4),
     SpeechStarted(frame=80, session=1),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from appliance.errors import ModelError
-from appliance.models import ModelStore
+from appliance.models import ModelStore, Status
 from appliance.runtimes.tflite import TfliteFile, TfliteModel, choose_runtime
 from appliance.runtimes.vosk import UNKNOWN, VoskModel
 
@@ -79,6 +79,8 @@ def test_tensors_are_described(store: ModelStore) -> None:
 
 @pytest.mark.model
 def test_sizes_that_the_file_leaves_open_can_be_fixed(store: ModelStore) -> None:
+    if store.status("oww-features") is not Status.INSTALLED:
+        pytest.skip("oww-features is not installed (appliance models install oww-features)")
     file = TfliteFile.read(store.folder("oww-features") / "melspectrogram.tflite", verified=True)
     assert TfliteModel(file, input_shape=(1, 1760)).output.shape == (1, 1, 8, 32)
 

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from appliance.audio.format import (
     FRAME_SAMPLES,
-    INT16_FULL_SCALE,
     SAMPLE_RATE_HZ,
     Frame,
     Pcm,
@@ -37,7 +36,7 @@ class Repairs:
 class Converter:
     """Turns blocks of samples into frames, keeping the resampler's state between blocks."""
 
-    def __init__(self, rate_hz: int, channels: int, *, first_index: int = 0) -> None:
+    def __init__(self, rate_hz: int, channels: int) -> None:
         """Raises AudioError for a rate or channel count that no device has."""
         if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
             raise AudioError(f"sample rate {rate_hz} Hz: must be {MIN_RATE_HZ}..{MAX_RATE_HZ} Hz")
@@ -45,14 +44,15 @@ class Converter:
             raise AudioError(f"{channels} channels: must be 1..{MAX_CHANNELS}")
         self._resampler = _resampler(rate_hz) if rate_hz != SAMPLE_RATE_HZ else None
         self._rest = np.zeros(0, np.int16)
-        self._index = first_index
+        self._index = 0
         self.repairs = Repairs()
 
     def feed(self, block: npt.NDArray[Any], *, last: bool = False) -> Iterator[Frame]:
         """Yield the frames that are complete after this block.
 
         Args:
-            block: shape (n,) or (n, channels); int16, int32, uint8 or float (full scale 1.0).
+            block: shape (n,) or (n, channels); integers (unsigned: half their range is silence) or floats of full
+                scale 1.0. Not kept: the caller may use it again.
             last: no more blocks come; the last frame is filled with silence.
         """
         pcm = self._mono_16k(block, last)
@@ -60,7 +60,7 @@ class Converter:
         if last and samples.size % FRAME_SAMPLES:
             samples = np.pad(samples, (0, FRAME_SAMPLES - samples.size % FRAME_SAMPLES))
         whole = samples.size // FRAME_SAMPLES
-        self._rest = samples[whole * FRAME_SAMPLES :]
+        self._rest = samples[whole * FRAME_SAMPLES :].copy()
         for number in range(whole):
             yield Frame(self._index, freeze(samples[number * FRAME_SAMPLES : (number + 1) * FRAME_SAMPLES].copy()))
             self._index += 1
@@ -87,13 +87,11 @@ class Converter:
 
 
 def _float_from_any(block: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Samples of any type as float32 of full scale 1.0."""
-    if block.dtype == np.uint8:
-        return (block.astype(np.float32) - 128.0) / 128.0
-    if block.dtype == np.int16:
-        return block.astype(np.float32) / INT16_FULL_SCALE
-    if block.dtype == np.int32:
-        return block.astype(np.float32) / 2.0**31
+    """Samples of any type and byte order as float32 of full scale 1.0."""
+    if block.dtype.kind in "iu":
+        full_scale = 2.0 ** (8 * block.dtype.itemsize - 1)
+        middle = full_scale if block.dtype.kind == "u" else 0.0
+        return ((block - middle) / full_scale).astype(np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
         return block.astype(np.float32)
 

@@ -1,5 +1,6 @@
 """Frames from a sound file, or from raw PCM on standard input."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from appliance.audio.convert import Converter
-from appliance.audio.format import Frame, Pcm
+from appliance.audio.format import SILENT_DBFS, Frame, Pcm
 from appliance.audio.health import problem
 from appliance.errors import AudioError, UsageError
 from appliance.events import Event
@@ -26,42 +27,42 @@ class FileSource:
 
     def __init__(self, path: Path) -> None:
         """Raises AudioError when the file is missing, empty or not audio."""
-        import soundfile
-
         self._path = path
-        if not path.is_file():
-            raise AudioError(f"{path}: no such file")
+        self._file = _open(path)
         try:
-            self._file = soundfile.SoundFile(str(path))
-        except (soundfile.LibsndfileError, RuntimeError) as error:
-            raise AudioError(
-                f"{path}: not a sound file that can be read ({_reason(error)}); convert it to WAV"
-            ) from None
-        if self._file.frames == 0:
+            if self._file.frames == 0:
+                raise AudioError("holds no audio; record it again")
+            self._converter = Converter(self._file.samplerate, self._file.channels)
+        except AudioError as error:
             self._file.close()
-            raise AudioError(f"{path}: holds no audio")
-        self._converter = Converter(self._file.samplerate, self._file.channels)
-        self._told = 0
+            raise AudioError(f"{path}: {error}") from None
+        self._index = 0
+        self._nan_told = False
 
     def frames(self) -> Iterator[Frame]:
         """Yield the file's frames. Raises AudioError where the file turns out to be damaged."""
-        import soundfile
+        import soundfile  # type: ignore[import-untyped]
 
         sample_type = "int16" if self._file.subtype in ("PCM_16", "PCM_S8") else "float32"
-        while True:
+        done, last = 0, False
+        while not last:
             try:
                 block = self._file.read(BLOCK_SAMPLES, dtype=sample_type, always_2d=True)
-            except (soundfile.LibsndfileError, RuntimeError) as error:
-                raise AudioError(f"{self._path}: damaged at sample {self._file.tell()} ({_reason(error)})") from None
-            yield from self._converter.feed(block, last=len(block) == 0)
-            if len(block) == 0:
-                return
+            except soundfile.SoundFileError as error:
+                where = f"at or after {done / self._file.samplerate:.1f} s"
+                raise AudioError(f"{self._path}: damaged {where} ({_reason(error)}); take another copy") from None
+            done += len(block)
+            last = len(block) == 0
+            for frame in self._converter.feed(block, last=last):
+                self._index = frame.index
+                yield frame
 
     def events(self) -> list[Event]:
         """One `audio_problem` for values that were no numbers."""
-        found = self._converter.repairs.not_a_number
-        new, self._told = found > 0 and self._told == 0, found
-        return [problem("nan", 0, 0.0)] if new else []
+        if self._nan_told or not self._converter.repairs.not_a_number:
+            return []
+        self._nan_told = True
+        return [problem("nan", self._index, SILENT_DBFS)]
 
     def close(self) -> None:
         self._file.close()
@@ -95,10 +96,16 @@ class RawSource:
         self._layout = layout
         self._converter = Converter(layout.rate_hz, layout.channels)
         self._events: list[Event] = []
+        self._index = 0
         self._nan_told = False
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames until the stream ends. Raises AudioError when it held no whole sample."""
+        for frame in self._converted():
+            self._index = frame.index
+            yield frame
+
+    def _converted(self) -> Iterator[Frame]:
         step = self._layout.sample_bytes * self._layout.channels
         rest, any_audio = b"", False
         while chunk := self._stream.read(-1 if self._layout.planar else BLOCK_SAMPLES * step):
@@ -111,14 +118,14 @@ class RawSource:
         if not any_audio:
             raise AudioError("standard input: holds no audio; give raw PCM samples")
         if rest:
-            self._events.append(problem("format", 0, 0.0))
+            self._events.append(problem("format", self._index, SILENT_DBFS))
         yield from self._converter.feed(np.zeros((0, self._layout.channels), np.float32), last=True)
 
     def events(self) -> list[Event]:
         """`audio_problem` for a torn sample and for values that were no numbers."""
         if self._converter.repairs.not_a_number and not self._nan_told:
             self._nan_told = True
-            self._events.append(problem("nan", 0, 0.0))
+            self._events.append(problem("nan", self._index, SILENT_DBFS))
         events, self._events = self._events, []
         return events
 
@@ -130,7 +137,7 @@ def read_pcm(path: Path) -> Pcm:
     """A whole file as 16 kHz mono int16, shape (n,). Raises AudioError."""
     source = FileSource(path)
     try:
-        return np.concatenate([frame.pcm for frame in source.frames()])
+        return np.concatenate([np.zeros(0, np.int16), *(frame.pcm for frame in source.frames())])
     finally:
         source.close()
 
@@ -149,6 +156,17 @@ def _decode(data: bytes, layout: RawFormat) -> npt.NDArray[Any]:
     if layout.planar:
         return samples.reshape(layout.channels, -1).T
     return samples.reshape(-1, layout.channels)
+
+
+def _open(path: Path) -> Any:
+    import soundfile
+
+    if not os.path.isfile(path):  # Path.is_file would raise for a name that is too long
+        raise AudioError(f"{path}: {'is a folder' if os.path.isdir(path) else 'no such file'}; name a sound file")
+    try:
+        return soundfile.SoundFile(str(path))
+    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: NAME.raw, which does not tell its rate
+        raise AudioError(f"{path}: not a sound file that can be read ({_reason(error)}); convert it to WAV") from None
 
 
 def _reason(error: Exception) -> str:

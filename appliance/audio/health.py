@@ -1,6 +1,6 @@
 """Is the microphone delivering something that can be speech?
 
-Looks at levels only and says what is wrong once, when it begins; again only after it was good for a while.
+Looks at levels only and says what is wrong once, when it begins; again only after it was good for a second.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ DC_SHARE = 0.05
 """Mean offset above 5 % of full scale takes headroom and means a broken or wrongly biased input."""
 
 HINTS = {
-    "silent": "the microphone sends digital silence: check its mute switch, its cable, and the capture device and level",
+    "silent": "the microphone sends digital silence: check its mute switch, cable, device and capture level",
     "clipping": "the microphone is overdriven: lower its capture level or move it away from the sound",
     "dc": "the microphone sends a constant offset: wrong input, missing bias voltage or a broken microphone",
     "nan": "the audio held values that are no numbers; they were replaced by silence",
@@ -44,6 +44,7 @@ class AudioHealth:
 
     def __init__(self) -> None:
         self._silent_frames = 0
+        self._sounding_frames = 0
         self._window = _Window()
         self._reported: set[str] = set()
 
@@ -64,8 +65,10 @@ class AudioHealth:
         return problems
 
     def _silence(self, index: int, level: float) -> list[AudioProblem]:
-        self._silent_frames = self._silent_frames + 1 if level < SILENT_BELOW_DBFS else 0
-        if self._silent_frames == 0:
+        is_silent = level < SILENT_BELOW_DBFS
+        self._silent_frames = self._silent_frames + 1 if is_silent else 0
+        self._sounding_frames = 0 if is_silent else self._sounding_frames + 1
+        if self._sounding_frames >= WINDOW_FRAMES:
             self._reported.discard("silent")
         return self._judge("silent", True, index, SILENT_DBFS) if self._silent_frames >= SILENT_AFTER_FRAMES else []
 

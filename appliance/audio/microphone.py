@@ -1,14 +1,18 @@
-"""Frames from the microphone, for ever: a lost device becomes silence and an event, never an end.
+"""Frames from the microphone, for ever: a lost device becomes silence and an event, not an end.
 
-A capture thread reads the device and fills a bounded queue; the frame loop empties it. PortAudio's blocking read is used
-with a deep device buffer instead of a callback: no Python runs in the audio thread. While no audio comes, silent frames
-keep the time, so timers and answers go on, and the device is opened again with growing pauses.
+A capture thread reads the device and fills a bounded queue; the frame loop empties it. PortAudio's blocking read is
+used with a deep device buffer instead of a callback: no Python runs in the audio thread. While no audio comes, silent
+frames keep the time, so timers and answers go on, and the device is opened again with growing pauses. Only a call into
+the sound system that never returns ends the stream, with an error: nothing but a new process helps.
 """
 
+import contextlib
+import logging
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +23,8 @@ from appliance.audio.format import FRAME_MS, SAMPLE_RATE_HZ, Frame, Pcm, frames_
 from appliance.errors import AudioError
 from appliance.events import AudioDropped, Event, MicrophoneLost, MicrophoneRestored
 
+_LOGGER = logging.getLogger(__name__)
+
 QUEUE_FRAMES = frames_of_ms(2000)
 """Frames that may wait for a late loop; when full the oldest is dropped and counted."""
 
@@ -28,8 +34,14 @@ DEVICE_LATENCY_S = 0.5
 LOST_AFTER_S = 1.0
 """Without a frame for so long the microphone counts as lost."""
 
+HUNG_AFTER_S = 10.0
+"""Without any sign of the capture thread for so long it hangs: PortAudio is known to loop for ever when a device is
+unplugged (its issue 1037). Opening a device and the longest pause take less than 3 s."""
+
 PAUSES_S = (0.25, 0.5, 1.0, 2.0)
 """Pauses before the device is opened again; the last is repeated."""
+
+_FRAME_S = FRAME_MS / 1000
 
 
 class CaptureStream(Protocol):
@@ -37,13 +49,24 @@ class CaptureStream(Protocol):
 
     rate_hz: int
     channels: int
-    name: str
 
     def read(self) -> tuple[npt.NDArray[Any], bool]:
         """The next 20 ms, shape (n, channels), and whether samples were lost before them. Raises AudioError."""
 
     def close(self) -> None:
         """Free the device."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to wait for the device."""
+
+    lost_after_s: float = LOST_AFTER_S
+    hung_after_s: float = HUNG_AFTER_S
+    pauses_s: tuple[float, ...] = PAUSES_S
+
+
+USUAL_PATIENCE = Patience()
 
 
 class Microphone:
@@ -53,22 +76,32 @@ class Microphone:
         self,
         name: str,
         *,
-        open_stream: "Callable[[str], CaptureStream] | None" = None,
-        prepare: Callable[[], None] = lambda: None,
+        open_stream: Callable[[str], CaptureStream] | None = None,
+        prepare: Callable[[], object] = lambda: None,
+        patience: Patience = USUAL_PATIENCE,
     ) -> None:
         """`name`: part of the device's name, empty for the default. `open_stream` opens it (PortAudio unless given);
         `prepare` is called first in the capture thread (its priority).
         """
         self._name = name
         self._prepare = prepare
+        self._patience = patience
         self._open = open_stream or PortAudioStream
-        self._queue: queue.Queue[Pcm] = queue.Queue(maxsize=QUEUE_FRAMES)
+        self._queue: queue.Queue[Frame | str] = queue.Queue(maxsize=QUEUE_FRAMES)
+        """Frames, numbered as they were captured, and between them why there are none for now."""
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._capture, name="capture")
-        self._notices: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+        # A daemon thread, for it may hang in the sound system and must not block the exit.
+        self._thread = threading.Thread(target=self._capture, name="capture", daemon=True)
+        self._captured = 0
+        self._expected = 0
         self._index = 0
-        self._lost = False
+        self._fault: str | None = None
         self._events: list[Event] = []
+
+    @property
+    def fault(self) -> str | None:
+        """Why the device is lost, in one sentence; None while it is there."""
+        return self._fault
 
     def start(self) -> "Microphone":
         """Begin to capture; a device that is missing is looked for again and again."""
@@ -76,24 +109,33 @@ class Microphone:
         return self
 
     def frames(self) -> Iterator[Frame]:
-        """Yield frames as they come, or silence every 20 ms while the device is lost."""
-        last_audio = time.monotonic()
+        """Yield frames as they come, or silence every 20 ms while the device is lost.
+
+        The index begins with 0; where frames were dropped it jumps by as many.
+
+        Raises:
+            AudioError: the sound system hangs.
+        """
+        sign_s = time.monotonic()
+        due_s = sign_s + _FRAME_S
         while not self._closing.is_set():
-            try:
-                pcm = self._queue.get(timeout=FRAME_MS / 1000)
-            except queue.Empty:
-                self._read_notices()
-                if not self._lost and time.monotonic() - last_audio > LOST_AFTER_S:
-                    self._tell_lost("no frames for a second")
-                if self._lost:
-                    yield self._frame(silent_pcm())
+            item = self._take(_FRAME_S if self._fault is None else max(0.0, due_s - time.monotonic()))
+            now_s = time.monotonic()
+            if item is not None:
+                sign_s = now_s
+            if isinstance(item, Frame):
+                due_s = now_s + _FRAME_S
+                yield self._placed(item)
                 continue
-            last_audio = time.monotonic()
-            self._read_notices()
-            if self._lost:
-                self._lost = False
-                self._events.append(MicrophoneRestored(frame=self._index, device=self._name or "default"))
-            yield self._frame(pcm)
+            if item is not None:
+                self._lose(item)
+            elif now_s - sign_s > self._patience.lost_after_s:
+                self._lose(self._fault or f"microphone {self._device}: it sends nothing; plug it in again")
+            if now_s - sign_s > self._patience.hung_after_s:
+                raise AudioError(f"microphone {self._device}: the sound system hangs; start the appliance again")
+            if self._fault is not None and now_s >= due_s:
+                due_s += _FRAME_S
+                yield self._next(silent_pcm())
 
     def events(self) -> list[Event]:
         """Dropped frames, and the device lost or restored."""
@@ -101,137 +143,160 @@ class Microphone:
         return events
 
     def close(self) -> None:
-        """Stop capturing. A read that never returns is left behind: its thread must not block the exit."""
+        """Stop capturing. A read that never returns is left behind."""
         self._closing.set()
         if self._thread.ident is not None:
-            self._thread.join(timeout=LOST_AFTER_S)
+            self._thread.join(timeout=self._patience.lost_after_s)
 
-    def _frame(self, pcm: Pcm) -> Frame:
+    @property
+    def _device(self) -> str:
+        return self._name or "default"
+
+    def _take(self, timeout_s: float) -> Frame | str | None:
+        try:
+            return self._queue.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+
+    def _placed(self, captured: Frame) -> Frame:
+        """A captured frame at its place in the stream, behind those that were dropped before it."""
+        dropped = captured.index - self._expected
+        self._expected = captured.index + 1
+        if self._fault is not None:
+            self._fault = None
+            self._events.append(MicrophoneRestored(frame=self._index, device=self._device))
+        if dropped:
+            if self._index > 0:
+                self._index += dropped
+            self._events.append(AudioDropped(frame=self._index, frames=dropped))
+        return self._next(captured.pcm)
+
+    def _next(self, pcm: Pcm) -> Frame:
         frame = Frame(self._index, pcm)
         self._index += 1
         return frame
 
-    def _tell_lost(self, why: str) -> None:
-        if not self._lost:
-            self._lost = True
-            self._events.append(MicrophoneLost(frame=self._index, device=f"{self._name or 'default'}: {why}"))
-
-    def _read_notices(self) -> None:
-        dropped = 0
-        while not self._notices.empty():
-            kind, text = self._notices.get()
-            if kind == "lost":
-                self._tell_lost(text)
-            else:
-                dropped += 1
-        if dropped:
-            self._events.append(AudioDropped(frame=self._index, frames=dropped))
+    def _lose(self, why: str) -> None:
+        if self._fault is None:
+            _LOGGER.warning("microphone %s is lost: %s", self._device, why)
+            self._events.append(MicrophoneLost(frame=self._index, device=self._device))
+        self._fault = why
 
     # The capture thread.
 
     def _capture(self) -> None:
         self._prepare()
-        failures = 0
+        failures, pauses_s = 0, self._patience.pauses_s
         while not self._closing.is_set():
+            captured = self._captured
             try:
-                stream = self._open(self._name)
+                self._pump()
             except AudioError as error:
-                self._notices.put(("lost", str(error)))
-                self._closing.wait(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
-                failures += 1
-                continue
-            failures = 0
-            try:
-                self._pump(stream)
-            except AudioError as error:
-                self._notices.put(("lost", str(error)))
-                self._closing.wait(PAUSES_S[0])
-            finally:
-                stream.close()
+                failures = 1 if self._captured > captured else failures + 1
+                self._put(str(error))
+                self._closing.wait(pauses_s[min(failures, len(pauses_s)) - 1])
 
-    def _pump(self, stream: CaptureStream) -> None:
-        converter = Converter(stream.rate_hz, stream.channels)
-        while not self._closing.is_set():
-            block, overflowed = stream.read()
-            if overflowed:
-                self._notices.put(("dropped", ""))
-            for frame in converter.feed(block):
-                self._put(frame.pcm)
+    def _pump(self) -> None:
+        """Open the device and hand its frames over until it fails. Raises AudioError."""
+        stream = self._open(self._name)
+        try:
+            converter = Converter(stream.rate_hz, stream.channels)
+            while not self._closing.is_set():
+                block, overflowed = stream.read()
+                self._captured += overflowed  # nobody tells how much was lost: it counts as one frame
+                for frame in converter.feed(block):
+                    self._put(Frame(self._captured, frame.pcm))
+                    self._captured += 1
+        finally:
+            stream.close()
 
-    def _put(self, pcm: Pcm) -> None:
-        """Never waits: the oldest frame gives way."""
+    def _put(self, item: Frame | str) -> None:
+        """Never waits: the oldest gives way."""
         while True:
             try:
-                self._queue.put_nowait(pcm)
-                return
+                return self._queue.put_nowait(item)
             except queue.Full:
-                self._notices.put(("dropped", ""))
-                try:
+                with contextlib.suppress(queue.Empty):
                     self._queue.get_nowait()
-                except queue.Empty:
-                    continue
 
 
 class PortAudioStream:
     """A capture device through sounddevice."""
 
-    def __init__(self, name: str) -> None:
-        """Open the first capture device whose name holds `name`. Raises AudioError."""
+    def __init__(self, name: str, *, library: Any = None) -> None:
+        """Open the first capture device whose name holds `name`, the default one for an empty name.
+
+        Args:
+            name: part of the device's name, in any case.
+            library: stands in for `sounddevice` in tests.
+
+        Raises:
+            AudioError: PortAudio is missing, there is no such device, or it cannot be opened.
+        """
+        library = _sounddevice() if library is None else library
+        device = _find_device(library, name)
+        self._error: type[Exception] = library.PortAudioError
+        self._name = str(device["name"])
+        self.rate_hz, self.channels = _settings(library, device)
+        self._block_samples = self.rate_hz * FRAME_MS // 1000
         try:
-            import sounddevice
-        except OSError:
-            raise AudioError("microphone: the PortAudio library is missing; install libportaudio2") from None
-        self._error: type[Exception] = sounddevice.PortAudioError
-        device = _device(sounddevice, name)
-        self.name = str(device["name"])
-        self.channels = 1
-        try:
-            self.rate_hz = _rate(sounddevice, device)
-            self._block = self.rate_hz * FRAME_MS // 1000
-            self._stream = sounddevice.InputStream(
+            self._stream = library.InputStream(
                 samplerate=self.rate_hz,
                 device=device["index"],
-                channels=1,
+                channels=self.channels,
                 dtype="int16",
-                blocksize=self._block,
+                blocksize=self._block_samples,
                 latency=DEVICE_LATENCY_S,
             )
+        except (self._error, ValueError) as error:
+            raise self._failure("cannot be opened", error) from None
+        try:
             self._stream.start()
-        except (sounddevice.PortAudioError, ValueError) as error:
-            raise AudioError(f"microphone {self.name!r}: cannot be opened ({error})") from None
+        except self._error as error:
+            self.close()
+            raise self._failure("cannot be started", error) from None
 
     def read(self) -> tuple[npt.NDArray[Any], bool]:
         try:
-            block, overflowed = self._stream.read(self._block)
+            block, overflowed = self._stream.read(self._block_samples)
         except self._error as error:
-            raise AudioError(f"microphone {self.name!r}: stopped ({error})") from None
+            raise self._failure("stopped", error) from None
         return np.asarray(block), bool(overflowed)
 
     def close(self) -> None:
         self._stream.close(ignore_errors=True)
 
+    def _failure(self, what: str, error: Exception) -> AudioError:
+        return AudioError(f"microphone {self._name!r}: {what} ({error}); plug it in, or end what else uses it")
 
-def _device(sounddevice: Any, name: str) -> dict[str, Any]:
+
+def _sounddevice() -> Any:
+    try:
+        import sounddevice  # type: ignore[import-untyped]
+    except (ImportError, OSError) as error:
+        raise AudioError(f"microphone: no audio input ({error}); install libportaudio2") from None
+    return sounddevice
+
+
+def _find_device(library: Any, name: str) -> dict[str, Any]:
     """The capture device: the default one, or the first whose name holds `name`, ignoring case."""
     try:
-        devices = [device for device in sounddevice.query_devices() if device["max_input_channels"] > 0]
-        if not name:
-            default: dict[str, Any] = sounddevice.query_devices(kind="input")
-            return default
-    except (sounddevice.PortAudioError, ValueError) as error:
-        raise AudioError(f"microphone: there is none ({error}); plug one in") from None
-    for device in devices:
+        devices: list[dict[str, Any]] = [library.query_devices(kind="input")] if not name else library.query_devices()
+    except (library.PortAudioError, ValueError) as error:
+        raise AudioError(f"microphone: there is none ({error}); plug one in, or set audio.microphone") from None
+    inputs = [device for device in devices if device["max_input_channels"] > 0]
+    for device in inputs:
         if name.casefold() in device["name"].casefold():
-            found: dict[str, Any] = device
-            return found
-    known = ", ".join(repr(device["name"]) for device in devices) or "none at all"
+            return device
+    known = ", ".join(repr(device["name"]) for device in inputs) or "none at all"
     raise AudioError(f"microphone {name!r}: no such device; there is: {known}; set audio.microphone")
 
 
-def _rate(sounddevice: Any, device: dict[str, Any]) -> int:
-    """16 kHz where the device can, else its own rate (converted afterwards)."""
-    try:
-        sounddevice.check_input_settings(device=device["index"], channels=1, dtype="int16", samplerate=SAMPLE_RATE_HZ)
-    except sounddevice.PortAudioError:
-        return int(device["default_samplerate"])
-    return SAMPLE_RATE_HZ
+def _settings(library: Any, device: dict[str, Any]) -> tuple[int, int]:
+    """Rate and channels: 16 kHz mono where the device can, else what is its own (converted afterwards)."""
+    own = int(device["default_samplerate"]), int(device["max_input_channels"])
+    for rate_hz, channels in ((SAMPLE_RATE_HZ, 1), (SAMPLE_RATE_HZ, own[1]), (own[0], 1)):
+        with contextlib.suppress(library.PortAudioError):
+            library.check_input_settings(device=device["index"], channels=channels, dtype="int16", samplerate=rate_hz)
+            return rate_hz, channels
+    return own

@@ -4,8 +4,8 @@ import numpy as np
 
 from appliance.audio.format import FRAME_SAMPLES, Frame, Pcm, frames_of_ms, freeze
 
-RING_MS = 10_000
-"""How far back the ring reaches: the longest command (8 s) and the wake word before it (2 s)."""
+RING_MS = 15_000
+"""How far back the ring reaches: the wake word (1.5 s), the wait for a command (5 s) and the longest command (8 s)."""
 
 RING_FRAMES = frames_of_ms(RING_MS)
 
@@ -30,8 +30,14 @@ class Ring:
         return self._next - 1
 
     def append(self, frame: Frame) -> None:
-        """Take the next frame; a jump of the index (frames were lost) forgets what was before it."""
-        if frame.index != self._next:
+        """Take the next frame. Where the index jumps ahead, frames were lost: silence stands in for them.
+
+        An index that goes back, or further ahead than the ring reaches, begins a new past.
+        """
+        if 0 < self._next <= frame.index < self._next + self._capacity:
+            for lost in range(self._next, frame.index):
+                self._samples[lost % self._capacity] = 0
+        else:
             self._first = frame.index
         self._samples[frame.index % self._capacity] = frame.pcm
         self._next = frame.index + 1

@@ -7,6 +7,7 @@ import argparse
 import importlib
 import os
 import sys
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -32,12 +33,17 @@ def main(arguments: list[str] | None = None) -> int:
         # Whoever read our output has gone away (`appliance replay ... | head`): nothing is left to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        # What no stage could do anything about: above all a full disk under standard output or an event file.
+        print(f"appliance: {error.strerror}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 
 
 def _run(words: list[str]) -> int:
-    parser = _parser(chosen=next((word for word in words if word in VERBS), None))
+    verbs = (word for before, word in pairwise(["", *words]) if word in VERBS and before != "--config")
+    parser = _parser(chosen=next(verbs, None))
     values = parser.parse_args(words)
     if values.verb is None:
         parser.print_help()

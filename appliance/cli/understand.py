@@ -61,18 +61,18 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
 
 def _results(args: argparse.Namespace, config: LoadedConfig, language: Language) -> Iterator[Understanding]:
     for text in args.text:
-        intent = language.match(text)
+        intent = language.match_any([text])
         yield _result("text", intent.text if intent else text.strip(), intent, language)
     if not (args.audio or args.record):
         return
     understander = Understander(load_recognizer(config, language), language, lambda result: None)
     for path in args.audio:
-        yield _result(str(path), *_understand(understander, read_pcm(path)), language)
+        yield _result(str(path), *understand_pcm(understander, read_pcm(path)), language)
     if args.record:
-        yield _result("microphone", *_understand(understander, record_utterance(config)), language)
+        yield _result("microphone", *understand_pcm(understander, record_utterance(config)), language)
 
 
-def _understand(understander: Understander, pcm: Pcm) -> tuple[str, Intent | None]:
+def understand_pcm(understander: Understander, pcm: Pcm) -> tuple[str, Intent | None]:
     """Recognize in the same chunks as the daemon does, so that the same sound gives the same text."""
     understander.begin(False)
     for chunk in np.split(pcm, range(CHUNK_FRAMES * FRAME_SAMPLES, pcm.size, CHUNK_FRAMES * FRAME_SAMPLES)):

@@ -1,8 +1,9 @@
 """When does a command begin, and when is it over?
 
 Eats (frame index, speech probability) and holds counts of frames: no audio, no clock. It starts at the wake word, whose
-own last sounds must not count as a command; and it may be told that the recognizer has heard words, which counts as
-speech even where the speech detector was deaf to it (a command of one short word right after the wake word).
+own last sounds must not count as a command. It is told when the recognizer has heard words. That counts as speech even
+where the speech detector was deaf to it (a command of one short word right after the wake word); and without words,
+what the detector took for speech was clatter or a distant voice, whose end does not end the turn.
 """
 
 from dataclasses import dataclass
@@ -29,8 +30,11 @@ class Limits:
     """Speech probability, 0..1."""
 
     no_speech_frames: int
+    """From the wake word to the latest begin of a command."""
+
     silence_frames: int
     longest_frames: int
+    """From the begin of a command to its latest end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +65,18 @@ class Endpointer:
         self._run = 0
         self._speaking = True
         self._in_tail = True
-        self._began = False
+        self._began: int | None = None
+        self._words = False
+        self._told = False
 
     def hear_words(self, index: int) -> Began | None:
         """The recognizer has understood words up to this frame; a command has begun if it had not yet."""
-        if self._began:
+        self._words = True
+        if self._began is not None:
             return None
-        self._began = True
         self._in_tail = False
         self._last_speech = max(self._last_speech, index)
-        return Began()
+        return self._begin_command(index)
 
     def update(self, index: int, probability: float) -> Began | Ended | None:
         """Take the next frame's speech probability."""
@@ -81,20 +87,26 @@ class Endpointer:
             self._in_tail = self._speaking and index - self._first < TAIL_FRAMES
             if not self._speaking or self._in_tail:
                 return None
-        if self._speaking and (self._began or self._run >= MIN_SPEECH_FRAMES):
+        if self._speaking and (self._began is not None or self._run >= MIN_SPEECH_FRAMES):
             self._last_speech = index
         return self._decide(index)
 
     def _decide(self, index: int) -> Began | Ended | None:
         limits = self._limits
-        if not self._began:
-            if self._run >= MIN_SPEECH_FRAMES:
-                self._began = True
-                return Began()
-            late = index - self._first >= limits.no_speech_frames
-            return Ended("no_speech", self._last_speech) if late else None
-        if index - self._last_speech >= limits.silence_frames:
-            return Ended("silence", self._last_speech)
-        if index - self._first >= limits.longest_frames:
+        if self._began is None and self._run >= MIN_SPEECH_FRAMES:
+            return self._begin_command(index)
+        if self._began is not None and index - self._last_speech >= limits.silence_frames:
+            if self._words:
+                return Ended("silence", self._last_speech)
+            self._began = None
+        if self._began is not None and index - self._began >= limits.longest_frames:
             return Ended("too_long", self._last_speech)
+        if self._began is None and index - self._first >= limits.no_speech_frames:
+            return Ended("silence" if self._told else "no_speech", self._last_speech)
         return None
+
+    def _begin_command(self, index: int) -> Began | None:
+        """Told once: a command that began anew after clatter is the same turn's."""
+        self._began = index
+        told, self._told = self._told, True
+        return None if told else Began()

@@ -5,20 +5,24 @@ word list (on 207 drink orders at 6 dB: 85 % right literally, against 32 % with 
 the wake word, which is part of the model's sentences and cut off the text: a command spoken without a pause is whole.
 """
 
-import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from appliance.audio.format import Pcm
-from appliance.runtimes.vosk import VoskModel
+from appliance.runtimes.vosk import UNKNOWN, VoskModel
 
 ALTERNATIVES = 5
 """The best so many hypotheses are matched; the right one stands among five far more often than first (at 6 dB
 91 % of real drink orders were answered by a literal match of one of five, against 85 % of the first)."""
 
-UNKNOWN = "[unk]"
+MORE_THAN_A_WAKE_WORD = 3
+"""Where the wake word was not recognized, so many words are more than a wake word that was misheard."""
+
+KEPT_UTTERANCES = 2 * ALTERNATIVES
+"""Joined from segments: only the best so many, for a dozen segments of background talk have 5^12 combinations."""
+
 PREFIXED_SHARE = 3
 """One sentence in three is also given with a wake word in front."""
 
@@ -79,14 +83,13 @@ class VoskRecognizer:
             heard = str(json.loads(self._made.PartialResult()).get("partial", ""))
         best = [part[0] for part in self._parts]
         command, wake_heard = self._command(" ".join([*best, heard]))
-        return command if wake_heard or not (self._after_wake and self._wake_phrases) else ""
+        sure = wake_heard or not (self._after_wake and self._wake_phrases)
+        return command if sure or len(command.split()) >= MORE_THAN_A_WAKE_WORD else ""
 
     def finish(self) -> Hypotheses:
         self._fed = True
         self._parts.append(_alternatives(self._made.FinalResult()))
-        parts = [part for part in self._parts if any(part)]
-        ranked = sorted(itertools.product(*(list(enumerate(part)) for part in parts)), key=_rank)
-        found = [self._command(" ".join(text for _, text in chosen)) for chosen in ranked[: 2 * ALTERNATIVES]]
+        found = [self._command(text) for text in _joined(self._parts)]
         texts = dict.fromkeys(text for text, _ in found)
         return Hypotheses(tuple(text for text in texts if text), any(wake_heard for _, wake_heard in found))
 
@@ -133,5 +136,10 @@ def _alternatives(result: str) -> list[str]:
     return [str(alternative.get("text", "")).strip() for alternative in found] or [""]
 
 
-def _rank(combination: tuple[tuple[int, str], ...]) -> int:
-    return sum(rank for rank, _ in combination)
+def _joined(parts: Sequence[Sequence[str]]) -> list[str]:
+    """Whole utterances out of the alternatives of their segments, best first: by the sum of the segments' ranks."""
+    best = [(0, "")]
+    for part in parts:
+        joined = [(rank + own, f"{text} {said}".strip()) for rank, text in best for own, said in enumerate(part)]
+        best = sorted(joined, key=lambda ranked: ranked[0])[:KEPT_UTTERANCES]
+    return [text for _, text in best]

@@ -64,7 +64,11 @@ class Language:
     @staticmethod
     def from_sentences_file(path: Path) -> "Language":
         """A file of hassil's form instead of the built-in language. Raises ConfigError."""
-        return Language(Templates(_read(path), str(path)), _answers_of("en"), ALL_AREAS)
+        source = _read(path)
+        language = source.get("language")
+        if isinstance(language, str) and (LANGUAGES / language / "sentences.yaml").is_file():
+            source = {"small_words": _read(LANGUAGES / language / "sentences.yaml").get("small_words", ()), **source}
+        return Language(Templates(source, str(path)), _answers_of("en"), ALL_AREAS)
 
     @property
     def free_slots(self) -> frozenset[str]:
@@ -75,7 +79,8 @@ class Language:
         """Do now what the first `match` and `nearest` would do: hassil compiles on first use."""
         one_of_each = {intent: text for intent, text in self.sampled(100)}
         for text in one_of_each.values():
-            self._match(text)
+            self._match(text, tolerant=False)
+            self._match(text, tolerant=True)
         self.nearest("warm up")
 
     def match(self, text: str) -> Intent | None:
@@ -84,11 +89,18 @@ class Language:
         `values` holds whole numbers, seconds (`duration`), percent, ids of areas (`area`) and devices (`device`,
         `scene`), and True for `all`. Area ALL_AREAS is the whole home.
         """
-        return self._remembered(normalised(text)) if len(text) <= TEXT_CHARACTERS_MAX else None
+        return self._remembered(normalised(text), tolerant=False) if len(text) <= TEXT_CHARACTERS_MAX else None
 
     def match_any(self, texts: Sequence[str]) -> Intent | None:
-        """The intent of the first text, best first, that the language says."""
-        return next((intent for text in texts if (intent := self.match(text)) is not None), None)
+        """The intent of the first text, best first, that the language says; else of the first that it says but for
+        small words (articles and the like) that are missing.
+        """
+        known = [normalised(text) for text in texts if len(text) <= TEXT_CHARACTERS_MAX]
+        for tolerant in (False, True):
+            for text in known:
+                if (intent := self._remembered(text, tolerant=tolerant)) is not None:
+                    return intent
+        return None
 
     def nearest(self, text: str) -> tuple[str, float] | None:
         """The most similar sentence and its likeness, 0..1, 1 = the same; None when no word of it is known."""
@@ -122,10 +134,10 @@ class Language:
         except (KeyError, ValueError, IndexError) as error:
             raise ConfigError(f"answers.yaml: {key}: no such answer, or it wants another value ({error!r})") from None
 
-    def _match(self, text: str) -> Intent | None:
+    def _match(self, text: str, *, tolerant: bool) -> Intent | None:
         begun = self._lead_in.sub("", text + " ")
         for said in dict.fromkeys((text, begun.strip(), self._ending.sub("", " " + begun).strip())):
-            match = self._templates.match(said, self._context) if said else None
+            match = self._templates.match(said, self._context, tolerant=tolerant) if said else None
             if match is not None:
                 slots, values = slots_and_values(match)
                 return Intent(name=match.intent, slots=slots, values=values, text=text)

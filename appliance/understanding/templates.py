@@ -5,6 +5,7 @@ node. Branches that can never be said (an empty list, a free-text slot) are left
 """
 
 import itertools
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,7 +80,11 @@ class Match:
 
 
 class Templates:
-    """The templates of a language."""
+    """The templates of a language.
+
+    `small_words` of the source are words without meaning of their own, such as articles. Recognizers drop them in
+    noise, so a tolerant match does without them.
+    """
 
     def __init__(self, source: dict[str, Any], origin: str) -> None:
         """Parse a dictionary of hassil's form. Raises ConfigError naming `origin` when it is of another form."""
@@ -99,16 +104,22 @@ class Templates:
         self.trees = tuple(opened)
         """Every template that can be said, in the order of the file."""
 
+        with _explained(origin):
+            self._tolerant = Intents.from_dict({**_with_optional(source), "skip_words": []})
+
     @property
     def free_slots(self) -> frozenset[str]:
         """Slots that take any words."""
         return frozenset(self._opener.free_slots)
 
-    def match(self, text: str, context: dict[str, Any]) -> Match | None:
-        """The first template, in the order of the file, that says exactly this text; `text` is normalised."""
+    def match(self, text: str, context: dict[str, Any], *, tolerant: bool) -> Match | None:
+        """The first template, in the order of the file, that says this text; `text` is normalised.
+
+        `tolerant`: small words may be missing.
+        """
         from hassil import recognize
 
-        result = recognize(text, self._intents, intent_context=context)
+        result = recognize(text, self._tolerant if tolerant else self._intents, intent_context=context)
         if result is None:
             return None
         return Match(
@@ -118,6 +129,27 @@ class Templates:
                 for entity in result.entities_list
             ),
         )
+
+
+def _with_optional(source: dict[str, Any]) -> dict[str, Any]:
+    """The same templates and rules with the source's small words in brackets."""
+    small = [str(word) for word in source.get("small_words", ())]
+    if not small:
+        return source
+    pattern = re.compile(r"\{[^}]*\}|<[^>]*>|(?<![\w'])(?:" + "|".join(map(re.escape, small)) + r")(?![\w'])")
+
+    def optional(template: str) -> str:
+        return pattern.sub(lambda found: found[0] if found[0][0] in "{<" else f"[{found[0]}]", template)
+
+    intents = {
+        name: {
+            **intent,
+            "data": [{**data, "sentences": [optional(text) for text in data["sentences"]]} for data in intent["data"]],
+        }
+        for name, intent in source["intents"].items()
+    }
+    rules = {name: optional(text) for name, text in source.get("expansion_rules", {}).items()}
+    return {**source, "intents": intents, "expansion_rules": rules}
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Figures of this machine: processor time, memory, delays. Printed, never asserted."""

@@ -1,0 +1,21 @@
+"""A voice that says nothing, where answers are not looked at."""
+
+import numpy as np
+
+from appliance.audio.format import SAMPLE_RATE_HZ, Pcm
+
+
+class SilentVoice:
+    """Every sentence is empty."""
+
+    rate_hz = SAMPLE_RATE_HZ
+
+    def start(self) -> None:
+        """Ready."""
+
+    def synthesize(self, sentence: str) -> Pcm:
+        """No sound."""
+        return np.zeros(0, np.int16)
+
+    def close(self) -> None:
+        """Nothing to close."""

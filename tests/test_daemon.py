@@ -1,0 +1,205 @@
+"""The running daemon with real models and a real broker: what a subscriber sees, commands, and its end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from appliance import config_files
+from appliance.assembly import Brains, load_brains, load_voice
+from appliance.audio.format import FRAME_MS, Frame
+from appliance.audio.speakers import SilentSpeaker
+from appliance.bench.speech import frames_of, spoken
+from appliance.config import Mqtt
+from appliance.config_files import LoadedConfig
+from appliance.daemon import Daemon
+from appliance.events import Event, event_type
+from appliance.models import ModelStore
+from appliance.notify import Notifier
+from tests.broker import Broker, Subscriber, free_port, wait_until
+
+pytestmark = [pytest.mark.model, pytest.mark.broker]
+
+EVENT = "voice/test/event/"
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    with Broker(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def brains(store: ModelStore) -> Brains:
+    return load_brains(config_files.load(None), wake_words=["alexa"])
+
+
+@pytest.fixture(scope="module")
+def question() -> list[Frame]:
+    voice = load_voice(config_files.load(None), deterministic=True)
+    try:
+        return frames_of(spoken(voice, "Alexa, turn on the kitchen light.", after_s=6.0))
+    finally:
+        voice.close()
+
+
+class Paced:
+    """Frames at the pace of a microphone."""
+
+    def __init__(self, frames: list[Frame]) -> None:
+        self._frames = frames
+
+    def frames(self) -> Iterator[Frame]:
+        started = time.monotonic()
+        for frame in self._frames:
+            time.sleep(max(0.0, started + frame.index * FRAME_MS / 1000 - time.monotonic()))
+            yield frame
+
+    def events(self) -> list[Event]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+def with_broker(brains: Brains, port: int, *, publish_text: bool) -> Brains:
+    config = brains.loaded.config
+    replace = msgspec.structs.replace
+    changed = replace(
+        config,
+        device=replace(config.device, id="test"),
+        mqtt=Mqtt(host="127.0.0.1", port=port),
+        privacy=replace(config.privacy, publish_text=publish_text),
+    )
+    fields = {name: getattr(brains, name) for name in brains.__dataclass_fields__}
+    return Brains(**{**fields, "loaded": LoadedConfig(config=changed, folder=brains.loaded.folder)})
+
+
+WHOLE_TURN = [
+    "started",
+    "wake_detected",
+    "state_changed",
+    "speech_started",
+    "speech_ended",
+    "state_changed",
+    "transcript",
+    "intent_recognized",
+    "action_done",
+    "reply",
+    "state_changed",
+    "speaking_started",
+    "speaking_ended",
+    "turn_finished",
+    "state_changed",
+]
+
+
+def test_a_subscriber_sees_a_turn_in_order_without_what_was_said(
+    broker: Broker, brains: Brains, question: list[Frame]
+) -> None:
+    with Subscriber(broker.port) as subscriber:
+        daemon = Daemon(
+            with_broker(brains, broker.port, publish_text=False),
+            Paced(question),
+            SilentSpeaker(),
+            notifier=Notifier({}),
+        )
+        daemon.run()
+        messages = subscriber.until("voice/test/availability", b"offline")
+    events = [(m.topic, json.loads(m.payload)) for m in messages if "/event/" in m.topic]
+    assert [topic.removeprefix(EVENT) for topic, _ in events] == WHOLE_TURN
+    assert all(message.qos == 1 for message in messages if "/event/" in message.topic)
+    bodies = [body for _, body in events]
+    assert all(body["at"].endswith("Z") and body["id"] for body in bodies)
+    assert len({body["id"] for body in bodies}) == len(bodies)
+    assert [body["frame"] for body in bodies] == sorted(body["frame"] for body in bodies)
+    assert all(body[field] is None for body in bodies for field in ("text", "nearest") if field in body)
+    recognized = next(body for body in bodies if body["type"] == "intent_recognized")
+    assert recognized["values"] == {"device": "kitchen_light"}
+    states = [m.payload.decode() for m in messages if m.topic == "voice/test/state"]
+    assert states == ["idle", "listening", "thinking", "speaking", "idle"]
+    assert [m.payload for m in messages if m.topic == "voice/test/availability"] == [b"online", b"offline"]
+
+
+def test_without_a_broker_the_voice_works_on(brains: Brains, question: list[Frame]) -> None:
+    heard: list[Event] = []
+    daemon = Daemon(
+        with_broker(brains, free_port(), publish_text=True),
+        Paced(question),
+        SilentSpeaker(),
+        notifier=Notifier({}),
+        listeners=[heard.append],
+    )
+    daemon.run()
+    done = {event_type(event): event for event in heard}
+    assert "speaking_ended" in done
+    assert done["action_done"].ok is False, "the light could not be reached, and that is told"
+    assert "could not reach" in str(done["reply"].text).lower().replace("couldn't", "could not")
+    assert "nothing listens there" in daemon.mqtt_status
+
+
+@pytest.fixture
+def running(broker: Broker, tmp_path: Path, store: ModelStore) -> Iterator["subprocess.Popen[str]"]:
+    """`appliance run` on a machine without microphone and loudspeaker."""
+    config = tmp_path / "appliance.toml"
+    config.write_text(
+        f'[device]\nid = "test"\n[audio]\nmicrophone = "no such device"\nspeaker = "none"\n'
+        f'[home]\nfile = ""\n[models]\ndirectory = "{store.directory}"\n'
+        f'[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\n'
+    )
+    command = [sys.executable, "-m", "appliance", "--config", str(config), "run"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def event(subscriber: Subscriber, name: str) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(subscriber.next(EVENT + name).payload)
+    return body
+
+
+def test_without_a_microphone_it_runs_says_so_and_obeys(broker: Broker, running: "subprocess.Popen[str]") -> None:
+    with Subscriber(broker.port) as subscriber:
+        assert subscriber.next("voice/test/availability").payload == b"online"
+        assert "no such device" in event(subscriber, "microphone_lost")["device"]
+        subscriber.send("voice/test/command/volume", "40")
+        subscriber.send("voice/test/command/say", "Dinner is ready.")
+        assert event(subscriber, "state_changed")["to"] == "speaking"
+        assert event(subscriber, "speaking_ended")["reason"] == "done"
+        subscriber.send("voice/test/command/mute", "on")
+        assert subscriber.next("voice/test/state").payload == b"muted"
+        subscriber.send("voice/test/command/mute", "off")
+        subscriber.send("voice/test/command/listen", "")
+        assert subscriber.next("voice/test/state").payload in (b"idle", b"listening")
+        assert event(subscriber, "intent_rejected")["reason"] == "no_speech"
+        running.send_signal(signal.SIGTERM)
+        subscriber.until("voice/test/availability", b"offline")
+    assert running.wait(timeout=5) == 0
+
+
+def test_killed_it_is_offline_and_leaves_no_voice_behind(broker: Broker, running: "subprocess.Popen[str]") -> None:
+    with Subscriber(broker.port) as subscriber:
+        assert subscriber.next("voice/test/availability").payload == b"online"
+        event(subscriber, "started")
+        tasks = Path(f"/proc/{running.pid}/task").iterdir()
+        voices = [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+        assert voices, "the voice runs in a process of its own"
+        running.kill()
+        subscriber.until("voice/test/availability", b"offline")
+    wait_until(lambda: not any(_alive(pid) for pid in voices), "the voice ends with the daemon")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z" and os.getpgid(pid) >= 0
+    except OSError:
+        return False

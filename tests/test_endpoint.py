@@ -1,0 +1,146 @@
+"""When a command begins and when it is over, frame by frame of 20 ms. The wake word is detected at frame 100."""
+
+import pytest
+
+from appliance.speech.endpoint import Began, Ended, Endpointer, Limits
+
+LIMITS = Limits(threshold=0.5, no_speech_frames=250, silence_frames=25, longest_frames=400)
+WOKEN = 100
+
+Told = list[tuple[int, str]]
+
+
+def told(
+    speech: list[range], *, words: tuple[int, ...] = (), until: int = 900, limits: Limits = LIMITS, level: float = 0.9
+) -> Told:
+    """What it tells, and when, until the end; `speech`: frames with probability `level`, all others have 0.01.
+
+    `words`: frames at which the recognizer has understood something (told after its probability, as in the loop).
+    """
+    endpointer = Endpointer(limits)
+    endpointer.begin(WOKEN)
+    found: Told = []
+    for index in range(WOKEN + 1, until):
+        probability = level if any(index in frames for frames in speech) else 0.01
+        result = endpointer.update(index, probability)
+        if isinstance(result, Began):
+            found.append((index, "began"))
+        if isinstance(result, Ended):
+            return [*found, (index, f"{result.reason} {result.last_speech}")]
+        if index in words and endpointer.hear_words(index):
+            found.append((index, "began by words"))
+    return found
+
+
+def test_nothing_is_said() -> None:
+    assert told([]) == [(350, "no_speech 100")]
+
+
+def test_a_command_begins_after_80_ms_of_speech_and_ends_after_500_ms_of_silence() -> None:
+    assert told([range(150, 200)], words=(180,)) == [(153, "began"), (224, "silence 199")]
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_less_than_80_ms_is_no_command(length: int) -> None:
+    assert told([range(150, 150 + length)]) == [(350, "no_speech 100")]
+
+
+def test_the_end_of_the_wake_word_is_no_command() -> None:
+    """It is spoken on for 280 ms after its detection; the command comes after a pause."""
+    assert told([range(101, 115)]) == [(350, "no_speech 100")]
+    assert told([range(101, 115), range(160, 200)], words=(180,)) == [(163, "began"), (224, "silence 199")]
+
+
+def test_a_pause_of_one_frame_ends_the_wake_word() -> None:
+    assert told([range(101, 105), range(106, 150)], words=(130,)) == [(109, "began"), (174, "silence 149")]
+
+
+def test_a_command_without_a_pause_begins_when_the_wake_word_must_be_over() -> None:
+    """Speech that goes on for 300 ms after the detection is more than the end of the wake word."""
+    assert told([range(101, 180)], words=(150,)) == [(115, "began"), (204, "silence 179")]
+    assert told([range(101, 116)], words=(115,)) == [(115, "began"), (140, "silence 115")]
+
+
+def test_a_short_word_right_after_the_wake_word_is_known_by_the_recognizer_only() -> None:
+    assert told([range(101, 112)]) == [(350, "no_speech 100")]
+    assert told([range(101, 112)], words=(125,)) == [(125, "began by words"), (150, "silence 125")]
+
+
+def test_words_are_told_once_and_never_shorten_the_command() -> None:
+    assert told([range(150, 200)], words=(170, 180, 190)) == [(153, "began"), (224, "silence 199")]
+    assert told([range(150, 200)], words=(151, 180)) == [(151, "began by words"), (224, "silence 199")]
+
+
+def test_clatter_without_words_does_not_end_the_turn() -> None:
+    """The command comes later; that it began is told once."""
+    clatter = range(130, 150)
+    assert told([clatter]) == [(133, "began"), (350, "silence 149")]
+    assert told([clatter, range(250, 300)], words=(280,)) == [(133, "began"), (324, "silence 299")]
+
+
+def test_pauses_shorter_than_the_hang_over_belong_to_the_command() -> None:
+    assert told([range(150, 170), range(194, 210)], words=(160,)) == [(153, "began"), (234, "silence 209")]
+    assert told([range(150, 170), range(195, 210)], words=(160,)) == [(153, "began"), (194, "silence 169")]
+
+
+def test_one_frame_of_speech_within_a_command_keeps_it_going() -> None:
+    assert told([range(150, 170), range(190, 191)], words=(160,)) == [(153, "began"), (215, "silence 190")]
+
+
+def test_the_longest_command_is_8_s_from_its_begin() -> None:
+    assert told([range(150, 900)], words=(160,)) == [(153, "began"), (553, "too_long 553")]
+    assert told([range(150, 900)]) == [(153, "began"), (553, "too_long 553")], "talk in the background ends, too"
+
+
+def test_a_command_may_begin_at_the_last_moment() -> None:
+    assert told([range(345, 400)], words=(380,)) == [(348, "began"), (424, "silence 399")]
+
+
+def test_speech_goes_on_down_to_0_7_of_the_threshold_but_begins_at_it_only() -> None:
+    assert told([range(150, 200)], level=0.5, words=(160,)) == [(153, "began"), (224, "silence 199")]
+    assert told([range(150, 200)], level=0.49) == [(350, "no_speech 100")]
+    endpointer = Endpointer(LIMITS)
+    endpointer.begin(WOKEN)
+    for index in range(101, 150):
+        assert endpointer.update(index, 0.0) is None
+    loud, soft = [endpointer.update(index, 0.6) for index in range(150, 154)], range(154, 200)
+    assert loud == [None, None, None, Began()]
+    endpointer.hear_words(154)
+    assert [endpointer.update(index, 0.36) for index in soft] == [None] * 46
+    silence = [endpointer.update(index, 0.34) for index in range(200, 225)]
+    assert silence == [*[None] * 24, Ended("silence", 199)]
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        (Limits(threshold=0.5, no_speech_frames=60, silence_frames=25, longest_frames=400), [(160, "no_speech 100")]),
+        (Limits(threshold=0.95, no_speech_frames=250, silence_frames=25, longest_frames=400), [(350, "no_speech 100")]),
+    ],
+)
+def test_limits_of_the_begin_are_settings(limits: Limits, expected: Told) -> None:
+    assert told([range(200, 250)], limits=limits) == expected
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        (Limits(threshold=0.5, no_speech_frames=250, silence_frames=5, longest_frames=400), (254, "silence 249")),
+        (Limits(threshold=0.5, no_speech_frames=250, silence_frames=25, longest_frames=30), (233, "too_long 233")),
+    ],
+)
+def test_limits_of_the_end_are_settings(limits: Limits, expected: tuple[int, str]) -> None:
+    assert told([range(200, 250)], words=(210,), limits=limits) == [(203, "began"), expected]
+
+
+def test_begin_makes_it_as_new() -> None:
+    endpointer = Endpointer(LIMITS)
+    for first in (100, 1000):
+        endpointer.begin(first)
+        results = []
+        for index in range(first + 1, first + 75):
+            results.append(endpointer.update(index, 0.9 if first + 20 <= index < first + 50 else 0.0))
+            if index == first + 30:
+                endpointer.hear_words(index)
+        assert [result for result in results if result] == [Began(), Ended("silence", first + 49)]
+        assert (results[22], results[73]) == (Began(), Ended("silence", first + 49))

@@ -1,0 +1,290 @@
+"""One utterance: what the recognizer is fed, when its result is asked for, and what is made of it."""
+
+import numpy as np
+import pytest
+
+from appliance.audio.format import Pcm
+from appliance.audio.ring import Ring
+from appliance.facts import CommandBegan, CommandEnded, Fact, Listen, PartlyHeard, StageFailed, Understood
+from appliance.listening import Listening, Understander, word_end
+from appliance.loop import Inbox
+from appliance.speech.endpoint import Endpointer
+from appliance.worker import InlineWorker, Worker
+from tests.fakes import LIMITS, Heard, HeldWorker, ScriptedDetector, ScriptedRecognizer, language, numbered
+
+
+class Scene:
+    """Frames whose samples are their index, and everything that listening needs."""
+
+    def __init__(self, *heard: Heard, speech: tuple[range, ...] = (), worker: Worker | None = None) -> None:
+        self.inbox = Inbox()
+        self.ring = Ring()
+        self.detector = ScriptedDetector(*speech)
+        self.recognizer = ScriptedRecognizer(*heard)
+        self.listening = Listening(
+            ring=self.ring,
+            detector=self.detector,
+            endpointer=Endpointer(LIMITS),
+            understander=Understander(self.recognizer, language(), self.inbox.post),
+            worker=worker or InlineWorker("recognition", failed=self.inbox.failed),
+            tracer=None,
+        )
+        self.next = 0
+
+    def run(self, until: int) -> list[Fact]:
+        """Feed frames; the facts of listening itself."""
+        facts = []
+        for index in range(self.next, until):
+            self.ring.append(numbered(index))
+            facts += self.listening.process(numbered(index))
+        self.next = until
+        return facts
+
+    def posted(self) -> list[Fact]:
+        """What the worker posted, as of the newest frame."""
+        facts = []
+        while (result := self.inbox.take()) is not None:
+            facts.append(result(self.next - 1))
+        return [fact for fact in facts if fact is not None]
+
+
+def frames_in(pcm: list[Pcm]) -> list[int]:
+    """The indices of the frames that these samples come from."""
+    whole = np.concatenate(pcm)
+    assert whole.size % 320 == 0
+    return [int(value) for value in whole[::320]]
+
+
+def woken(turn: int = 1, at: int = 99) -> Listen:
+    return Listen(turn=turn, from_frame=max(0, at - 75), at_frame=at)
+
+
+# What the recognizer is fed.
+
+
+def test_the_recognizer_hears_every_frame_once_from_before_the_wake_word_to_the_end() -> None:
+    scene = Scene(Heard(texts=("what time is it",)))
+    scene.run(100)
+    scene.listening.begin(woken())
+    scene.run(163)
+    fed = scene.recognizer.fed
+    scene.listening.finish(162, command_from=98)
+    assert frames_in(fed) == list(range(24, 163))
+    assert [pcm.size // 320 for pcm in fed] == [77, *[5] * 12, 2]
+
+
+def test_near_the_start_there_is_less_to_hear() -> None:
+    scene = Scene()
+    scene.run(10)
+    scene.listening.begin(woken(at=9))
+    scene.run(20)
+    assert frames_in(scene.recognizer.fed) == list(range(16))
+
+
+def test_in_a_stream_that_began_a_moment_ago_only_its_own_frames_are_heard() -> None:
+    scene = Scene()
+    scene.run(50)
+    scene.next = 5000
+    scene.run(5020)
+    scene.listening.begin(woken(at=5019))
+    scene.run(5025)
+    assert frames_in(scene.recognizer.fed) == list(range(5000, 5021))
+
+
+def test_without_a_wake_word_it_hears_what_follows() -> None:
+    scene = Scene(Heard(texts=("stop",)))
+    scene.run(100)
+    scene.listening.begin(Listen(turn=1, from_frame=99, at_frame=99))
+    scene.run(120)
+    assert frames_in(scene.recognizer.fed)[0] == 99
+    assert scene.recognizer.log == ["begin alone"]
+
+
+def test_the_detector_hears_the_half_second_before_and_then_every_frame() -> None:
+    scene = Scene()
+    scene.run(100)
+    scene.listening.begin(woken())
+    assert scene.detector.seen == list(range(75, 100))
+    scene.run(110)
+    assert scene.detector.seen == list(range(75, 110))
+
+
+def test_nothing_is_heard_unless_it_listens() -> None:
+    scene = Scene(speech=(range(0, 300),))
+    assert scene.run(100) == []
+    scene.listening.begin(woken())
+    scene.run(130)
+    scene.listening.cancel()
+    count = len(scene.detector.seen)
+    assert scene.run(300) == []
+    assert len(scene.detector.seen) == count
+    scene.listening.finish(299, command_from=98)
+    assert scene.recognizer.log == ["begin after wake", "begin after wake"], "nothing is left to finish"
+
+
+# Begin and end.
+
+
+def test_begin_and_end_of_the_command_are_told() -> None:
+    scene = Scene(Heard(partials={15: "stop"}), speech=(range(150, 180),))
+    scene.run(100)
+    scene.listening.begin(woken())
+    assert scene.run(176) == [CommandBegan(frame=153)]
+    (partly,) = scene.posted()
+    assert partly == PartlyHeard(frame=175, turn=1, text="stop")
+    assert isinstance(partly, PartlyHeard)
+    assert scene.listening.heard(partly) is None, "it had begun"
+    assert scene.run(300)[:1] == [CommandEnded(frame=204, reason="silence", last_speech=179)]
+
+
+def test_words_begin_a_command_that_the_detector_is_deaf_to() -> None:
+    scene = Scene(Heard(partials={3: "stop"}))
+    scene.run(100)
+    scene.listening.begin(woken())
+    assert scene.run(120) == []
+    (partly,) = scene.posted()
+    assert isinstance(partly, PartlyHeard)
+    assert scene.listening.heard(partly) == CommandBegan(frame=119)
+    assert scene.listening.heard(partly) is None
+
+
+def test_words_of_another_turn_or_none_begin_nothing() -> None:
+    scene = Scene()
+    stale = PartlyHeard(frame=120, turn=1, text="stop")
+    assert scene.listening.heard(stale) is None
+    scene.run(100)
+    scene.listening.begin(woken(turn=2))
+    assert scene.listening.heard(stale) is None
+    assert scene.listening.heard(PartlyHeard(frame=120, turn=2, text="")) is None
+    assert scene.listening.heard(PartlyHeard(frame=120, turn=2, text="stop")) == CommandBegan(frame=120)
+
+
+def test_partial_text_is_told_when_it_changes() -> None:
+    scene = Scene(Heard(partials={2: "stop", 6: "stop it"}))
+    scene.run(100)
+    scene.listening.begin(woken())
+    scene.run(160)
+    assert [(fact.turn, fact.text) for fact in scene.posted() if isinstance(fact, PartlyHeard)] == [
+        (1, "stop"),
+        (1, "stop it"),
+    ]
+
+
+# What it means.
+
+
+def understood(*heard: Heard, command_from: int = 98) -> tuple[Understood, list[str]]:
+    """The result of an utterance from frame 24 to 149, and what the recognizer was told to do."""
+    scene = Scene(*heard)
+    scene.run(100)
+    scene.listening.begin(woken(turn=7))
+    scene.run(150)
+    scene.listening.finish(149, command_from)
+    (fact,) = scene.posted()
+    assert isinstance(fact, Understood)
+    return fact, scene.recognizer.log
+
+
+def test_the_first_text_that_the_language_says_is_the_intent() -> None:
+    fact, log = understood(Heard(texts=("what time is it at", "what time is it", "stop")))
+    assert (fact.frame, fact.turn, fact.text) == (149, 7, "what time is it")
+    assert fact.intent is not None
+    assert fact.intent.name == "time_ask"
+    assert (fact.nearest, fact.score) == (None, None)
+    assert log == ["begin after wake", f"finish {126 * 320}", "begin after wake"]
+
+
+def test_what_is_not_understood_is_dictated_and_compared() -> None:
+    fact, log = understood(Heard(texts=("what time is at",), dictated="what time was it"))
+    assert (fact.text, fact.intent, fact.nearest) == ("what time was it", None, "what time is it")
+    assert fact.score is not None
+    assert 0.7 < fact.score < 1.0
+    assert log[2] == f"dictate {52 * 320}", "the command alone, frames 98 to 149"
+
+
+def test_no_words_are_nothing() -> None:
+    fact, log = understood(Heard(texts=()))
+    assert (fact.text, fact.intent, fact.nearest, fact.score) == ("", None, None, None)
+    assert "dictate" not in " ".join(log)
+
+
+def test_a_misheard_wake_word_is_left_out_in_a_second_look() -> None:
+    fact, log = understood(Heard(texts=("a lexus stop",), wake_heard=False), Heard(texts=("stop",)))
+    assert fact.intent is not None
+    assert fact.intent.name == "stop"
+    assert log == [
+        "begin after wake",
+        f"finish {126 * 320}",
+        "begin alone",
+        f"finish {52 * 320}",
+        "begin after wake",
+    ]
+
+
+def test_a_command_that_is_understood_needs_no_second_look() -> None:
+    _, log = understood(Heard(texts=("stop",), wake_heard=False))
+    assert "begin alone" not in log
+
+
+def test_dictation_of_nothing_is_nothing() -> None:
+    fact, _ = understood(Heard(texts=("hm",), dictated=""))
+    assert (fact.text, fact.nearest) == ("", None)
+
+
+# A busy recognizer.
+
+
+def test_chunks_that_do_not_fit_are_counted() -> None:
+    worker = HeldWorker()
+    scene = Scene(Heard(texts=("stop",)), worker=worker)
+    scene.run(100)
+    worker.room = 3
+    scene.listening.begin(woken())
+    scene.run(127)
+    assert (len(worker.jobs), scene.listening.shed) == (3, 4)
+
+
+@pytest.mark.parametrize(("room_at_begin", "room_at_end"), [(0, 1000), (1000, 0)])
+def test_an_utterance_without_room_fails_rather_than_being_waited_for(room_at_begin: int, room_at_end: int) -> None:
+    worker = HeldWorker()
+    scene = Scene(Heard(texts=("stop",)), worker=worker)
+    scene.run(100)
+    worker.room = room_at_begin
+    scene.listening.begin(woken())
+    worker.room = 1000
+    scene.run(150)
+    worker.room = room_at_end
+    scene.listening.finish(149, command_from=98)
+    worker.work()
+    (fact,) = scene.posted()
+    assert isinstance(fact, StageFailed)
+    assert (fact.frame, fact.stage) == (149, "recognition")
+    assert "busy" in fact.error
+
+
+def test_the_audio_of_a_held_job_is_not_overwritten_by_later_frames() -> None:
+    worker = HeldWorker()
+    scene = Scene(Heard(), worker=worker)
+    scene.run(100)
+    scene.listening.begin(woken())
+    scene.run(105)
+    scene.run(1200)
+    worker.work(2)
+    assert frames_in(scene.recognizer.fed) == list(range(24, 101))
+
+
+# Where the wake word ended.
+
+
+@pytest.mark.parametrize(
+    ("levels", "end"),
+    [
+        ([-60.0] * 40 + [-20.0] * 25 + [-60.0] * 10, 189),
+        ([-60.0] * 40 + [-20.0] * 25 + [-39.9] * 2 + [-60.0] * 8, 191),
+        ([-60.0] * 40 + [-20.0] * 35, 199),
+        ([-60.0], 199),
+        ([-120.0] * 75, 199),
+    ],
+)
+def test_the_wake_word_ended_with_its_last_loud_frame(levels: list[float], end: int) -> None:
+    assert word_end(levels, 199) == end

@@ -1,0 +1,511 @@
+"""The frame loop with fakes for models and devices and workers that do their work at once: whole turns, frame by frame.
+
+The wake word is detected at frame 100. A frame is 20 ms.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from appliance.assembly import inline_workers
+from appliance.audio.format import Frame, freeze
+from appliance.errors import ModelError, StageError
+from appliance.events import (
+    ActionDone,
+    AudioProblem,
+    Failed,
+    IntentRecognized,
+    IntentRejected,
+    LoadShed,
+    ReplyGiven,
+    SpeakingEnded,
+    StateChanged,
+    TimerFired,
+    TimerSet,
+    TurnFinished,
+    WakeDetected,
+    WakeNearMissed,
+    event_type,
+)
+from appliance.facts import AskedToListen, AskedToMute, AskedToSay, AskedToStop, Fact
+from appliance.home.actions import Actions, Done, Situation
+from appliance.intent import Intent
+from appliance.speaking import Reference
+from appliance.understanding.home_file import HomeConfig
+from tests.fakes import Bench, Effects, Heard, HeldWorker, ScriptedSpotter, ToneVoice, language, loud, quiet
+
+NOON = Heard(texts=("what time is it",), partials={16: "what time is it"})
+TIMER = Heard(texts=("set a timer for ten seconds",), partials={16: "set a timer"})
+STOP = Heard(texts=("stop",), partials={16: "stop"})
+COMMAND = range(150, 180)
+
+
+def turn(*heard: Heard, **settings: object) -> Bench:
+    """A bench that is woken at frame 100 and spoken to from 150 to 179."""
+    return Bench(spotter=ScriptedSpotter(100), speech=(COMMAND,), heard=heard, **settings)  # type: ignore[arg-type]
+
+
+# Whole turns.
+
+
+def test_a_turn_from_the_wake_word_to_idle_frame_by_frame() -> None:
+    bench = turn(NOON).run(400)
+    assert bench.told() == [
+        (0, "started"),
+        (100, "wake_detected"),
+        (100, "state_changed"),
+        (153, "speech_started"),
+        (176, "partial_transcript"),
+        (204, "speech_ended"),
+        (204, "state_changed"),
+        (204, "transcript"),
+        (204, "intent_recognized"),
+        (204, "action_done"),
+        (204, "reply"),
+        (204, "state_changed"),
+        (205, "speaking_started"),
+        (208, "speaking_ended"),
+        (208, "turn_finished"),
+        (208, "state_changed"),
+    ]
+    assert {event.session for event in bench.events if event.frame >= 100} == {1}
+    assert bench.of(ReplyGiven) == [ReplyGiven(frame=204, session=1, text="It's noon.")]
+    assert bench.of(TurnFinished) == [
+        TurnFinished(
+            frame=208,
+            session=1,
+            wake_ms=0,
+            endpoint_ms=500,
+            recognition_ms=0,
+            action_ms=500,
+            first_audio_ms=520,
+            total_ms=2160,
+        )
+    ]
+    assert bench.speaker.log == ["open 16000", 1, 1, 1]
+    assert bench.voice.said == ["It's noon."]
+
+
+def test_the_same_frames_give_the_same_events() -> None:
+    assert turn(NOON, STOP).run(500).events == turn(NOON, STOP).run(500).events
+
+
+def test_the_end_of_the_wake_word_is_estimated_from_the_levels() -> None:
+    """It is loud up to frame 92 and detected at 100."""
+    bench = turn(NOON).run(400, lambda index: loud(index) if 60 <= index <= 92 else quiet(index))
+    (finished,) = bench.of(TurnFinished)
+    assert isinstance(finished, TurnFinished)
+    assert finished.wake_ms == 160
+
+
+def test_a_refused_command_is_answered_with_the_apology() -> None:
+    bench = turn(Heard(texts=("what type is it",), partials={16: "what"}, dictated="what type is it")).run(400)
+    (rejected,) = bench.of(IntentRejected)
+    assert isinstance(rejected, IntentRejected)
+    assert (rejected.frame, rejected.reason, rejected.nearest) == (204, "not_understood", "what time is it")
+    assert bench.voice.said == ["Sorry, I didn't understand that."]
+    assert bench.loop.state == "idle"
+
+
+def test_silence_ends_the_turn_after_5_s() -> None:
+    bench = Bench(spotter=ScriptedSpotter(100)).run(400)
+    assert bench.told()[1:] == [
+        (100, "wake_detected"),
+        (100, "state_changed"),
+        (350, "intent_rejected"),
+        (350, "turn_finished"),
+        (350, "state_changed"),
+    ]
+
+
+def test_words_alone_begin_a_command() -> None:
+    bench = Bench(spotter=ScriptedSpotter(100), heard=[Heard(texts=("stop",), partials={3: "stop"})]).run(200)
+    assert bench.told("state_changed")[2:5] == [
+        (111, "speech_started"),
+        (111, "partial_transcript"),
+        (136, "speech_ended"),
+    ]
+
+
+def test_two_turns_do_not_know_each_other() -> None:
+    bench = Bench(spotter=ScriptedSpotter(100, 1100), speech=(COMMAND, range(1150, 1180)), heard=[NOON, NOON])
+    bench.run(1000)
+    first = [(frame, kind) for frame, kind in bench.told() if frame >= 100]
+    bench.run(2000)
+    assert [(frame - 1000, kind) for frame, kind in bench.told() if frame >= 1000] == first
+    assert bench.recognizer.log.count("begin after wake") >= 2
+
+
+def test_an_answer_is_interrupted_by_the_wake_word() -> None:
+    spotter = ScriptedSpotter(100, 215)
+    bench = Bench(spotter=spotter, speech=(COMMAND,), heard=[NOON], voice=ToneVoice(frames=50)).run(217)
+    assert bench.told()[-5:] == [
+        (205, "speaking_started"),
+        (215, "speaking_ended"),
+        (215, "turn_finished"),
+        (215, "wake_detected"),
+        (215, "state_changed"),
+    ]
+    assert bench.of(SpeakingEnded) == [SpeakingEnded(frame=215, session=1, reason="interrupted")]
+    assert bench.speaker.log[-1] == "abort"
+    assert len(bench.speaker.heard) == 11
+    assert bench.loop.state == "listening"
+
+
+def test_listening_on_demand() -> None:
+    bench = turn(STOP)
+    bench.spotter.frames.clear()
+    bench.run(100)
+    bench.ask(lambda frame: AskedToListen(frame=frame))
+    bench.run(300)
+    assert bench.told("partial_transcript")[1:3] == [(100, "state_changed"), (153, "speech_started")]
+    assert bench.recognizer.log[0] == "begin alone"
+    assert bench.loop.state == "idle"
+
+
+# What the stages are given.
+
+
+def test_the_own_voice_reaches_the_spotter() -> None:
+    bench = turn(NOON).run(400)
+    played = {index: int(pcm[0]) for index, pcm in bench.spotter.played.items() if pcm is not None}
+    assert played == {205: 1, 206: 1, 207: 1}
+
+
+def test_the_second_track_of_a_replay_reaches_the_spotter_and_counts_as_speaking() -> None:
+    reference = Reference([loud(index) if 20 <= index < 30 else Frame(index, ZEROS) for index in range(50)])
+    bench = Bench(reference=reference).run(100)
+    assert [index for index, pcm in bench.spotter.played.items() if pcm is not None] == list(range(20, 30))
+    assert bench.told("started") == [
+        (20, "speaking_started"),
+        (20, "state_changed"),
+        (30, "speaking_ended"),
+        (30, "state_changed"),
+    ]
+
+
+ZEROS = freeze(np.zeros(320, np.int16))
+
+
+def test_the_recognizer_is_given_the_sound_from_before_the_wake_word() -> None:
+    bench = turn(NOON).run(400)
+    assert bench.recognizer.log[1] == f"finish {(204 - 25 + 1) * 320}"
+
+
+@pytest.mark.parametrize("loud_until", [92, 100])
+def test_what_is_dictated_begins_where_the_wake_word_ended(loud_until: int) -> None:
+    bench = turn(Heard(texts=("hm",), partials={16: "hm"}, dictated="hm"))
+    bench.run(400, lambda index: loud(index) if 60 <= index <= loud_until else quiet(index))
+    assert f"dictate {(204 - loud_until) * 320}" in bench.recognizer.log
+
+
+def test_what_is_dictated_on_demand_is_everything_that_followed() -> None:
+    bench = turn(Heard(texts=("hm",), partials={16: "hm"}, dictated="hm"))
+    bench.spotter.frames.clear()
+    bench.run(100)
+    bench.ask(lambda frame: AskedToListen(frame=frame))
+    bench.run(300)
+    assert f"dictate {(204 - 100 + 1) * 320}" in bench.recognizer.log
+
+
+# Faults.
+
+
+def failures(bench: Bench) -> list[tuple[int, str, str]]:
+    return [(event.frame, event.stage, event.error) for event in bench.of(Failed) if isinstance(event, Failed)]
+
+
+def test_a_spotter_that_fails_is_told_once_a_second_and_the_loop_goes_on() -> None:
+    bench = Bench(spotter=ScriptedSpotter(160, 165))
+    bench.run(10)
+    bench.spotter.error = ValueError("wrong\nshape")
+    bench.run(70)
+    assert failures(bench) == [(10, "wake", "ValueError: wrong shape"), (60, "wake", "ValueError: wrong shape")]
+    assert (bench.spotter.resets, 30 in bench.spotter.played) == (2, False)
+    bench.spotter.error = None
+    bench.run(170)
+    assert [event.frame for event in bench.of(WakeDetected)] == [160, 165]
+
+
+def test_errors_of_our_own_are_told_as_their_sentence() -> None:
+    bench = Bench()
+    bench.spotter.error = ModelError("alexa.tflite: damaged; install it again")
+    bench.run(1)
+    assert failures(bench) == [(0, "wake", "alexa.tflite: damaged; install it again")]
+
+
+def test_a_recognizer_that_fails_is_answered_with_the_apology() -> None:
+    bench = turn(replace(NOON, error=RuntimeError("out of memory")), NOON)
+    bench.spotter.frames.add(400)
+    bench.detector.speech = (COMMAND, range(450, 480))
+    bench.run(300)
+    assert failures(bench) == [(204, "recognition", "RuntimeError: out of memory")]
+    assert bench.voice.said == ["Sorry, I didn't understand that."]
+    assert bench.told()[-3:] == [(208, "speaking_ended"), (208, "turn_finished"), (208, "state_changed")]
+    bench.run(600)
+    assert bench.voice.said[1:] == ["It's noon."], "the next turn is as good as any"
+
+
+@pytest.mark.parametrize("error", [StageError("no breath"), OSError("no process")])
+def test_a_voice_that_fails_ends_the_answer(error: Exception) -> None:
+    bench = turn(NOON)
+    bench.voice.errors["It's noon."] = error
+    bench.run(300)
+    assert bench.told()[-5:] == [
+        (204, "state_changed"),
+        (204, "failed"),
+        (205, "speaking_ended"),
+        (205, "turn_finished"),
+        (205, "state_changed"),
+    ]
+    assert [stage for _, stage, _ in failures(bench)] == ["voice"]
+    assert bench.of(SpeakingEnded) == [SpeakingEnded(frame=205, session=1, reason="failed")]
+    assert bench.loop.state == "idle"
+
+
+class FailingActions(Actions):
+    """Has no action for anything."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(HomeConfig(), Effects(), language().answer)
+        self._error = error
+
+    def perform(self, intent: Intent, situation: Situation) -> Done:
+        raise self._error
+
+
+def test_an_action_that_fails_is_told_and_answered_with_the_apology() -> None:
+    bench = turn(NOON, actions=FailingActions(StageError("no such device"))).run(300)
+    (done,) = bench.of(ActionDone)
+    assert done == ActionDone(frame=204, session=1, intent="time_ask", ok=False, detail="no such device")
+    assert bench.voice.said == ["Sorry, I didn't understand that."]
+    assert bench.loop.state == "idle"
+
+
+def test_an_action_that_breaks_is_told_and_answered_with_the_apology() -> None:
+    bench = turn(NOON, actions=FailingActions(KeyError("percent"))).run(300)
+    assert failures(bench) == [(204, "action", "KeyError: 'percent'")]
+    assert bench.voice.said == ["Sorry, I didn't understand that."]
+    assert bench.loop.state == "idle"
+
+
+def test_a_detector_that_fails_for_a_moment_is_told_and_the_turn_goes_on() -> None:
+    bench = turn(NOON).run(120)
+    bench.detector.error = RuntimeError("session lost")
+    bench.run(121)
+    bench.detector.error = None
+    bench.run(400)
+    assert failures(bench) == [(120, "listening", "RuntimeError: session lost")]
+    assert bench.loop.state == "idle"
+
+
+def test_a_command_from_outside_that_breaks_does_not_stop_the_loop() -> None:
+    def broken(frame: int) -> Fact:
+        raise ZeroDivisionError("oh")
+
+    bench = Bench(spotter=ScriptedSpotter(20))
+    bench.ask(broken)
+    bench.run(30)
+    assert [(frame, error) for frame, _, error in failures(bench)] == [(0, "ZeroDivisionError: oh")]
+    assert len(bench.of(WakeDetected)) == 1
+
+
+def test_chunks_that_the_recognizer_cannot_take_are_told_once_a_second() -> None:
+    held = HeldWorker()
+    bench = turn(NOON, workers=lambda inbox: replace(inline_workers(inbox), recognition=held)).run(101)
+    held.room = 3
+    bench.run(250)
+    assert bench.of(LoadShed) == [
+        LoadShed(frame=150, session=1, what="recognition: 8 chunks of audio in all", since=150),
+        LoadShed(frame=200, session=1, what="recognition: 18 chunks of audio in all", since=200),
+    ]
+
+
+def test_an_utterance_that_the_recognizer_has_no_room_for_is_answered_with_the_apology() -> None:
+    held = HeldWorker()
+    bench = turn(NOON, workers=lambda inbox: replace(inline_workers(inbox), recognition=held)).run(160)
+    held.work()
+    bench.run(203)
+    held.work()
+    held.room = 1
+    bench.run(210)
+    assert [stage for _, stage, _ in failures(bench)] == ["recognition"]
+    assert bench.voice.said == ["Sorry, I didn't understand that."]
+
+
+def test_actions_that_do_not_fit_fail() -> None:
+    full = HeldWorker()
+    full.room = 0
+    bench = turn(NOON, workers=lambda inbox: replace(inline_workers(inbox), action=full)).run(300)
+    (done,) = bench.of(ActionDone)
+    assert done == ActionDone(frame=204, session=1, intent="time_ask", ok=False, detail="too many actions are waiting")
+    assert bench.voice.said == ["Sorry, I didn't understand that."]
+
+
+# The microphone.
+
+
+def test_a_dead_microphone_is_named_within_5_s() -> None:
+    bench = Bench().run(400, lambda index: Frame(index, ZEROS))
+    (problem,) = bench.of(AudioProblem)
+    assert isinstance(problem, AudioProblem)
+    assert (problem.kind, problem.frame) == ("silent", 199)
+
+
+def test_silence_that_only_keeps_the_time_is_no_dead_microphone() -> None:
+    bench = Bench().run(400, lambda index: Frame(index, ZEROS), from_device=False)
+    assert bench.told() == [(0, "started")]
+
+
+def test_near_misses_are_told_and_wake_nothing() -> None:
+    bench = Bench(spotter=ScriptedSpotter(near_misses=[20])).run(30)
+    assert bench.of(WakeNearMissed) == [WakeNearMissed(frame=20, word="alexa", engine="int8", score=0.5)]
+    assert bench.loop.state == "idle"
+
+
+# Timers.
+
+
+def test_a_timer_rings_when_it_is_due_and_for_as_long_as_the_rules_say() -> None:
+    """Ten seconds after frame 204; a ring lasts 100 frames."""
+    bench = turn(TIMER).run(900)
+    assert bench.of(TimerSet) == [
+        TimerSet(frame=204, session=1, timer="timer-1", label=None, due="2026-01-01T12:00:14Z")
+    ]
+    told = [(frame, kind) for frame, kind in bench.told() if frame > 300]
+    assert told == [
+        (704, "timer_fired"),
+        (704, "state_changed"),
+        (804, "state_changed"),
+    ]
+    assert [event.to for event in bench.of(StateChanged)[-2:] if isinstance(event, StateChanged)] == ["ringing", "idle"]
+    assert bench.speaker.log[-1] == "abort"
+
+
+def test_a_ring_is_stopped_by_saying_so() -> None:
+    stop = Heard(texts=("stop",), partials={5: "stop"})
+    bench = Bench(spotter=ScriptedSpotter(100, 720), speech=(COMMAND, range(730, 760)), heard=[TIMER, stop]).run(1000)
+    told = [(frame, kind) for frame, kind in bench.told("partial_transcript") if frame > 720]
+    assert told == [
+        (733, "speech_started"),
+        (784, "speech_ended"),
+        (784, "state_changed"),
+        (784, "transcript"),
+        (784, "intent_recognized"),
+        (784, "action_done"),
+        (784, "turn_finished"),
+        (784, "state_changed"),
+    ]
+    assert bench.loop.state == "idle"
+    assert not any(index > 720 and pcm is not None for index, pcm in bench.spotter.played.items())
+
+
+def test_a_timer_that_is_over_within_a_turn_rings_after_it() -> None:
+    bench = Bench(spotter=ScriptedSpotter(100, 660), speech=(COMMAND, range(690, 720)), heard=[TIMER, NOON]).run(1000)
+    after = [(frame, kind) for frame, kind in bench.told("partial_transcript") if frame >= 704]
+    assert after[0] == (704, "timer_fired")
+    assert after[-3:] == [(748, "turn_finished"), (748, "state_changed"), (804, "state_changed")]
+
+
+def test_a_ring_is_heard_by_the_spotter_as_its_own() -> None:
+    bench = turn(TIMER).run(720)
+    assert bench.spotter.played[710] is not None
+    assert bench.loop.state == "ringing"
+
+
+def test_a_ring_can_be_stopped_from_outside() -> None:
+    bench = turn(TIMER).run(720)
+    bench.ask(lambda frame: AskedToStop(frame=frame))
+    bench.run(900)
+    assert [(frame, kind) for frame, kind in bench.told() if frame > 704] == [(720, "state_changed")]
+    assert bench.of(TimerFired)[0].frame == 704
+
+
+# Commands from outside, and settings.
+
+
+def test_a_text_from_outside_is_said() -> None:
+    bench = Bench()
+    bench.ask(lambda frame: AskedToSay(frame=frame, text="The door is open."))
+    bench.run(20)
+    assert bench.told("started") == [
+        (0, "reply"),
+        (0, "state_changed"),
+        (1, "speaking_started"),
+        (4, "speaking_ended"),
+        (4, "state_changed"),
+    ]
+
+
+def test_muted_the_microphone_is_not_listened_to() -> None:
+    bench = Bench(spotter=ScriptedSpotter(50, 150))
+    bench.run(20)
+    bench.ask(lambda frame: AskedToMute(frame=frame, on=True))
+    bench.run(100)
+    assert max(bench.spotter.played) == 20
+    bench.ask(lambda frame: AskedToMute(frame=frame, on=False))
+    bench.run(160)
+    assert bench.told("started")[:3] == [(20, "state_changed"), (100, "state_changed"), (150, "wake_detected")]
+
+
+def test_muted_a_timer_still_rings_and_the_wake_word_does_not_count() -> None:
+    bench = turn(TIMER).run(300)
+    bench.spotter.frames.add(720)
+    bench.ask(lambda frame: AskedToMute(frame=frame, on=True))
+    bench.run(900)
+    states = [(event.frame, event.to) for event in bench.of(StateChanged) if isinstance(event, StateChanged)]
+    assert states[-3:] == [(300, "muted"), (704, "ringing"), (804, "muted")]
+    assert [event.frame for event in bench.of(WakeDetected)] == [100]
+
+
+def test_a_dry_run_is_told_as_one() -> None:
+    (done,) = turn(NOON, dry_run=True).run(300).of(ActionDone)
+    assert done == ActionDone(frame=204, session=1, intent="time_ask", ok=True, dry_run=True)
+
+
+@pytest.mark.parametrize(
+    ("said", "answer", "volume"),
+    [("volume down", "Volume ninety percent.", 90), ("set the volume to fifty percent", "Volume fifty percent.", 50)],
+)
+def test_the_volume_changes_by_voice(said: str, answer: str, volume: int) -> None:
+    bench = turn(Heard(texts=(said,), partials={16: said})).run(300)
+    assert bench.voice.said == [answer]
+    assert bench.loop.volume == volume
+
+
+def test_the_volume_changes_from_outside_and_is_what_is_heard() -> None:
+    bench = Bench()
+    bench.loop.set_volume(0)
+    assert bench.loop.volume == 0
+    bench.ask(lambda frame: AskedToSay(frame=frame, text="Hello."))
+    bench.run(10)
+    assert bench.speaker.heard == [0, 0, 0]
+
+
+def test_another_spotter_takes_over_at_once() -> None:
+    bench = Bench(spotter=ScriptedSpotter(50))
+    bench.run(20)
+    other = ScriptedSpotter(30)
+    bench.loop.set_spotter(other)  # type: ignore[arg-type]
+    bench.run(60)
+    assert [event.frame for event in bench.of(WakeDetected)] == [30]
+    assert bench.spotter.closed
+    assert min(other.played) == 20
+
+
+def test_the_last_answer_is_repeated_on_demand() -> None:
+    again = Heard(texts=("say that again",), partials={16: "say that again"})
+    bench = Bench(spotter=ScriptedSpotter(100, 400), speech=(COMMAND, range(450, 480)), heard=[NOON, again]).run(600)
+    assert bench.voice.said == ["It's noon.", "It's noon."]
+    assert [event.intent for event in bench.of(IntentRecognized) if isinstance(event, IntentRecognized)] == [
+        "time_ask",
+        "repeat",
+    ]
+
+
+def test_every_event_of_a_stage_carries_the_session() -> None:
+    bench = turn(NOON).run(120)
+    bench.loop.emit(LoadShed(frame=119, what="x", since=119))
+    assert bench.events[-1].session == 1
+    assert event_type(bench.events[-1]) == "load_shed"
