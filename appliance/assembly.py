@@ -16,7 +16,7 @@ from appliance.audio.ring import Ring
 from appliance.audio.speakers import Speaker
 from appliance.clock import Clock
 from appliance.config_files import MANIFEST, LoadedConfig
-from appliance.dialog import Dialog
+from appliance.dialog import PRE_ROLL_FRAMES, Dialog
 from appliance.home.actions import Actions
 from appliance.home.effects import HomeEffects, Publish
 from appliance.listening import RECOGNITION_INBOX, Listening, Understander
@@ -44,6 +44,10 @@ _LOGGER = logging.getLogger(__name__)
 
 LEAD_FRAMES = frames_of_ms(200)
 """A live loudspeaker's queue is kept so far ahead, so that a late frame of the loop is not heard as a crackle."""
+
+SLOWEST_RESULT_MS = 20_000
+"""A turn without a result is given up so long after the longest command: text and action take 0.1 s as a rule, a
+program of the owner's 10 s."""
 
 ACTION_INBOX = 8
 """Actions that may wait; a person starts one in some seconds, and each is bounded in time."""
@@ -100,6 +104,8 @@ class Brains:
     detector: SileroDetector
     recognizer: VoskRecognizer
     words: tuple[WakeWord, ...]
+    heard_words: frozenset[str]
+    """Names of the wake words whose phrase the recognizer knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +153,9 @@ def load_brains(
         detector=SileroDetector(store.folder(config.models.speech_detector)),
         recognizer=VoskRecognizer(vosk, language.sentences(), [spoken(word, store) for word in words]),
         words=words,
+        heard_words=frozenset(
+            word.name for word in words if all(vosk.knows(part) for part in spoken(word, store).split())
+        ),
     )
     _warm_up(brains)
     return brains
@@ -173,13 +182,13 @@ def load_language(loaded: LoadedConfig, home: HomeConfig, sentences: Path | None
 def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
     """A frame loop with its stages as new."""
     config = brains.loaded.config
-    ring = Ring()
     limits = Limits(
         threshold=config.listening.speech_threshold,
         no_speech_frames=frames_of_ms(config.listening.no_speech_ms),
         silence_frames=frames_of_ms(config.listening.silence_ms),
         longest_frames=frames_of_ms(config.listening.longest_ms),
     )
+    ring = Ring(PRE_ROLL_FRAMES + limits.no_speech_frames + limits.longest_frames + limits.silence_frames)
     listening = Listening(
         ring=ring,
         detector=brains.detector,
@@ -208,11 +217,13 @@ def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
         clock=around.clock,
     )
     rules = Rules(
+        turn_frames=ring.capacity + frames_of_ms(SLOWEST_RESULT_MS),
         ring_frames=frames_of_ms(config.home.ring_s * 1000),
         area=config.device.area,
         dry_run=around.dry_run,
         volume=config.audio.volume,
         wake_words=tuple(word.name for word in brains.words),
+        heard_words=brains.heard_words,
     )
     return FrameLoop(stages, rules, around.publish, around.tracer)
 

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from appliance import config as configuration
-from appliance.config import Config
+from appliance.config import Config, Mqtt
 
 PROJECT = Path(__file__).resolve().parents[1]
 """The folder that holds `models/` and `firmware_config/`: a checkout, or /opt/appliance on a device."""
@@ -27,6 +29,13 @@ class LoadedConfig:
         """Folder of the installed models."""
         named = self.config.models.directory
         return self.folder / named if named else MANIFEST.parent
+
+    @property
+    def mqtt(self) -> Mqtt:
+        """The broker's settings, with its files' places made absolute."""
+        named = self.config.mqtt
+        places = {key: getattr(named, key) for key in ("password_file", "ca_file")}
+        return msgspec.structs.replace(named, **{k: str(self.folder / place) for k, place in places.items() if place})
 
     @property
     def home_file(self) -> Path | None:

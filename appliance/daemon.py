@@ -97,7 +97,7 @@ class Daemon:
         self._mqtt: MqttClient | None = None
         if config.mqtt.host:
             self._mqtt = MqttClient(
-                config.mqtt,
+                brains.loaded.mqtt,
                 config.device.id,
                 __version__,
                 on_command=self.command,
@@ -128,6 +128,7 @@ class Daemon:
         self._notifier.stopping()
         self._source.close()
         self._workers.close()
+        self._loop.close()
         self._voice.close()
         self._speaker.close()
         if self._mqtt:
@@ -142,7 +143,8 @@ class Daemon:
                 self._voice.start()
             except StageError as error:  # the start must not fail for want of a voice: each answer tries it again
                 _LOGGER.warning("voice: %s", error)
-            ready.set()
+            finally:
+                ready.set()
 
         self._workers.voice.submit(start)
         ready.wait()
@@ -173,6 +175,7 @@ class Daemon:
         """The metronome. The watchdog is fed by frames that flowed through the whole loop, by nothing else."""
         started = time.monotonic()
         alive_every = max(1, int((self._notifier.watchdog_interval_s or 1.0) * FRAMES_PER_S))
+        alive_at = metrics_at = 0
         for frame in self._source.frames():
             if self._stopping:
                 return
@@ -183,9 +186,12 @@ class Daemon:
                 words = ", ".join(word.name for word in self._brains.words)
                 self._notifier.ready(f"listening for {words}")
                 _LOGGER.info("ready: listening for %s; broker: %s", words, self.mqtt_status)
-            if frame.index % alive_every == 0:
+            # Indices jump where frames were lost, so what is due is compared and not counted.
+            if frame.index >= alive_at:
+                alive_at = frame.index + alive_every
                 self._notifier.watchdog()
-            if frame.index % METRICS_EVERY_FRAMES == 0:
+            if frame.index >= metrics_at:
+                metrics_at = frame.index + METRICS_EVERY_FRAMES
                 self._metrics.frames = frame.index + 1
                 self._metrics.uptime_s = int(time.monotonic() - started)
                 self._publish_metrics()

@@ -61,6 +61,7 @@ from appliance.facts import (
     Say,
     StageFailed,
     StopListening,
+    TurnTimedOut,
     Understood,
     Woken,
 )
@@ -203,8 +204,7 @@ class Dialog:
         if self.muted:
             return self.state
         self._leave(fact.frame)
-        if self.state is not State.LISTENING:
-            self._open_session()
+        self._open_session()
         self._emit(WakeDetected(frame=fact.frame, word=fact.word, engine=fact.engine, score=fact.score))
         return self._listen(fact.frame, fact.word_end)
 
@@ -340,6 +340,13 @@ class Dialog:
         awaited = self.state is State.THINKING and fact.stage in AWAITED_STAGES
         return self._answer(self._apology, fact.frame) if awaited else self.state
 
+    def _timed_out(self, fact: TurnTimedOut) -> State:
+        """Whatever hangs: the turn ends, and the person is told."""
+        self._emit(Failed(frame=fact.frame, stage="turn", error=f"no result while {self.state}"))
+        if self.state is State.LISTENING:
+            self._order(StopListening())
+        return self._answer(self._apology, fact.frame)
+
     def _asked_to_say(self, fact: AskedToSay) -> State:
         if self.state is self._rest:
             return self._answer(fact.text, fact.frame)
@@ -382,7 +389,6 @@ TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {
     (State.IDLE, AskedToStop): (Dialog._asked_to_stop, (State.IDLE,)),
     (State.IDLE, AskedToMute): (Dialog._asked_to_mute, (State.IDLE, State.MUTED)),
     (State.IDLE, StageFailed): (Dialog._stage_failed, (State.IDLE,)),
-    (State.LISTENING, Woken): (Dialog._wake, (State.LISTENING,)),
     (State.LISTENING, CommandBegan): (Dialog._began, (State.LISTENING,)),
     (State.LISTENING, PartlyHeard): (Dialog._partly, (State.LISTENING,)),
     (State.LISTENING, CommandEnded): (Dialog._ended, (State.THINKING, *_AFTER)),
@@ -394,6 +400,7 @@ TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {
     (State.LISTENING, AskedToStop): (Dialog._asked_to_stop, (State.IDLE,)),
     (State.LISTENING, AskedToMute): (Dialog._asked_to_mute, (State.LISTENING, State.MUTED)),
     (State.LISTENING, StageFailed): (Dialog._stage_failed, (State.LISTENING,)),
+    (State.LISTENING, TurnTimedOut): (Dialog._timed_out, (State.SPEAKING,)),
     (State.THINKING, Woken): (Dialog._wake, (State.LISTENING,)),
     (State.THINKING, Understood): (Dialog._understood, (State.THINKING, *_AFTER)),
     (State.THINKING, Acted): (Dialog._acted, (State.THINKING, *_AFTER)),
@@ -404,6 +411,7 @@ TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {
     (State.THINKING, AskedToStop): (Dialog._asked_to_stop, (State.IDLE,)),
     (State.THINKING, AskedToMute): (Dialog._asked_to_mute, (State.THINKING, State.MUTED)),
     (State.THINKING, StageFailed): (Dialog._stage_failed, (State.THINKING, State.SPEAKING)),
+    (State.THINKING, TurnTimedOut): (Dialog._timed_out, (State.SPEAKING,)),
     (State.SPEAKING, Woken): (Dialog._wake, (State.LISTENING, State.SPEAKING)),
     (State.SPEAKING, Acted): (Dialog._acted, (State.SPEAKING,)),
     (State.SPEAKING, PlaybackStarted): (Dialog._playing, (State.SPEAKING,)),
@@ -435,13 +443,14 @@ TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {
 }
 """The specification: (state, kind of fact) -> (handler, the states it may lead to)."""
 
-_LATE = frozenset({PartlyHeard, Understood, CommandBegan, CommandEnded, PlaybackStarted, PlaybackEnded})
+_LATE = frozenset({PartlyHeard, Understood, CommandBegan, CommandEnded, PlaybackStarted, PlaybackEnded, TurnTimedOut})
 """Results that may come after the dialog has moved on: what they belong to is over."""
 
 IGNORED: dict[State, frozenset[type]] = {
     State.IDLE: _LATE - {PlaybackStarted},
-    State.LISTENING: _LATE - {PartlyHeard, CommandBegan, CommandEnded},
-    State.THINKING: _LATE - {Understood},
+    # The recognizer hears the wake word, too, and takes what follows the last one for the command.
+    State.LISTENING: _LATE - {PartlyHeard, CommandBegan, CommandEnded, TurnTimedOut} | {Woken},
+    State.THINKING: _LATE - {Understood, TurnTimedOut},
     State.SPEAKING: _LATE - {PlaybackStarted, PlaybackEnded},
     State.RINGING: _LATE,
     State.FOLLOWING_UP: frozenset(),

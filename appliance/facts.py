@@ -145,6 +145,13 @@ class StageFailed:
     error: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnTimedOut:
+    """A turn got no result for so long that none will come."""
+
+    frame: int
+
+
 Fact = (
     Woken
     | CommandBegan
@@ -161,6 +168,7 @@ Fact = (
     | AskedToStop
     | AskedToMute
     | StageFailed
+    | TurnTimedOut
 )
 
 

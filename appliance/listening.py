@@ -85,7 +85,7 @@ class Listening:
     def process(self, frame: Frame) -> list[Fact]:
         """Look at the next frame; returns that the command began or ended."""
         utterance = self._utterance
-        if utterance is None:
+        if utterance is None or frame.index <= utterance.at_frame:
             return []
         probability = self._detector.process(frame)
         if self._tracer:

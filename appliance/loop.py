@@ -5,14 +5,15 @@ workers that post into one inbox, which is emptied once for each frame. The live
 another source and other workers.
 """
 
+import dataclasses
 import queue
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from appliance import __version__
-from appliance.audio.format import FRAMES_PER_S, Frame, Pcm, frames_of_ms, level_dbfs
+from appliance.audio.format import FRAMES_PER_S, Frame, Pcm, frames_of_ms, level_dbfs, silent_pcm
 from appliance.audio.health import AudioHealth
 from appliance.audio.ring import Ring as FrameRing
 from appliance.clock import Clock
@@ -22,6 +23,8 @@ from appliance.events import (
     Event,
     Failed,
     LoadShed,
+    MicrophoneLost,
+    MicrophoneRestored,
     Started,
     State,
     TimerCancelled,
@@ -43,6 +46,7 @@ from appliance.facts import (
     Say,
     StageFailed,
     StopListening,
+    TurnTimedOut,
     Woken,
 )
 from appliance.home.actions import Actions, CancelTimer, Change, Done, SetTimer, SetVolume, Situation, StopRinging
@@ -110,12 +114,18 @@ class Rules:
     ring_frames: int
     """How long a timer rings when nobody stops it."""
 
+    turn_frames: int
+    """How long a turn may listen and think before it is given up."""
+
     area: str
     dry_run: bool
     """Actions change nothing outside of the process."""
 
     volume: int
     wake_words: tuple[str, ...]
+
+    heard_words: frozenset[str]
+    """Those wake words that the recognizer knows, so that it can be fed from before them and cut them off."""
 
 
 class FrameLoop:
@@ -133,9 +143,14 @@ class FrameLoop:
         self._ring_until: int | None = None
         self._levels: deque[float] = deque(maxlen=LEVELS_KEPT)
         self._command_from = 0
+        self._word_is_heard = True
         self._paused: dict[str, int] = {}
         self._shed = 0
+        self._tell_shed_at = 0
         self._started = False
+        self._microphone_lost = False
+        self._busy_since: int | None = None
+        self._unpublished: Exception | None = None
         stages.speaking.set_volume(rules.volume)
 
     @property
@@ -149,30 +164,40 @@ class FrameLoop:
         return self._volume
 
     def process(self, frame: Frame, *, from_device: bool = True) -> None:
-        """Take one frame through all stages. `from_device` is False for silence that only keeps the time."""
+        """Take one frame through all stages. `from_device` is False for silence that only keeps the time.
+
+        Raises only what the publisher raised, after the whole frame.
+        """
         index = frame.index
         if not self._started:
             self._started = True
             self.emit(Started(frame=index, version=__version__, wake_words=self._rules.wake_words))
-        self._s.ring.append(frame)
-        self._levels.append(level_dbfs(frame.pcm))
+        if from_device and not self._microphone_lost:
+            self._guard("audio health", index, lambda: self._check(frame))
+        heard = Frame(index, silent_pcm()) if self._s.dialog.muted else frame
+        self._s.ring.append(heard)
+        self._levels.append(level_dbfs(heard.pcm))
         now = self._s.speaking.advance(index)
-        facts = now.facts
-        self._guard("audio health", index, lambda: self._check(frame) if from_device else None)
-        if self.state is not State.MUTED:
-            self._guard("wake", index, lambda: facts.extend(self._spot(frame, now.reference)))
+        self._take(now.facts, index)
+        self._guard("wake", index, lambda: self._take(self._spot(heard, now.reference), index))
         if self.state is State.LISTENING:
-            self._guard("listening", index, lambda: facts.extend(self._s.listening.process(frame)))
-        facts += self._due(index)
-        for fact in facts:
-            self._attempt("dialog", index, lambda fact=fact: self._step(fact))  # type: ignore[misc]
+            self._guard("listening", index, lambda: self._take(self._s.listening.process(heard), index))
+        self._take(self._due(index), index)
         while (result := self._s.inbox.take()) is not None:
             self._attempt("dialog", index, lambda result=result: self._receive(result(index)))  # type: ignore[misc]
         self._tell_shed(index)
+        if self._unpublished is not None:
+            raise self._unpublished
 
     def emit(self, event: Event) -> None:
         """Publish an event of a stage or of the source, stamped with the session."""
-        self._publish(self._s.dialog.in_session(event))
+        if isinstance(event, MicrophoneLost | MicrophoneRestored):
+            self._microphone_lost = isinstance(event, MicrophoneLost)
+        self._send(self._s.dialog.in_session(event))
+
+    def close(self) -> None:
+        """Free the wake models."""
+        self._spotter.close()
 
     def set_spotter(self, spotter: Spotter) -> None:
         """Listen for other words, or with another threshold, from the next frame on."""
@@ -185,6 +210,10 @@ class FrameLoop:
         self._s.speaking.set_volume(percent)
 
     # The way of a frame.
+
+    def _take(self, facts: Sequence[Fact], index: int) -> None:
+        for fact in facts:
+            self._attempt("dialog", index, lambda fact=fact: self._step(fact))  # type: ignore[misc]
 
     def _check(self, frame: Frame) -> None:
         for problem in self._health.update(frame):
@@ -220,6 +249,12 @@ class FrameLoop:
         if self._ring_until is not None and index >= self._ring_until:
             self._ring_until = None
             facts.append(RingTimedOut(frame=index))
+        if self.state not in (State.LISTENING, State.THINKING):
+            self._busy_since = None
+        elif self._busy_since is None:
+            self._busy_since = index
+        elif index - self._busy_since >= self._rules.turn_frames:
+            facts.append(TurnTimedOut(frame=index))
         return facts
 
     def _receive(self, fact: Fact | None) -> None:
@@ -230,13 +265,21 @@ class FrameLoop:
             self._step(fact)
 
     def _step(self, fact: Fact) -> None:
-        if isinstance(fact, Woken):
+        if isinstance(fact, Woken) and self.state is not State.LISTENING:
             self._command_from = fact.word_end + 1
+            self._word_is_heard = fact.word in self._rules.heard_words
         for result in self._s.dialog.step(fact):
             if isinstance(result, Event):
-                self._publish(result)
+                self._send(result)
             else:
                 self._carry_out(result, fact.frame)
+
+    def _send(self, event: Event) -> None:
+        """Publish; a publisher that fails must not keep the orders that follow from being carried out."""
+        try:
+            self._publish(event)
+        except Exception as error:  # raised at the end of the frame
+            self._unpublished = error
 
     # Orders.
 
@@ -245,6 +288,8 @@ class FrameLoop:
             case Listen():
                 if order.from_frame == order.at_frame:
                     self._command_from = order.at_frame
+                elif not self._word_is_heard:
+                    order = dataclasses.replace(order, from_frame=min(self._command_from, order.at_frame))
                 self._s.listening.begin(order)
             case Recognize():
                 self._s.listening.finish(frame, self._command_from)
@@ -299,7 +344,7 @@ class FrameLoop:
         if self._paused.get(stage, 0) <= frame and not self._attempt(stage, frame, work):
             self._paused[stage] = frame + PAUSE_AFTER_FAILURE_FRAMES
             if stage == "wake":
-                self._spotter.reset()
+                self._attempt("wake", frame, self._spotter.reset)
 
     def _attempt(self, stage: str, frame: int, work: Callable[[], object]) -> bool:
         """Do something; an exception becomes a `failed` event and the loop goes on."""
@@ -312,8 +357,8 @@ class FrameLoop:
 
     def _tell_shed(self, index: int) -> None:
         shed = self._s.listening.shed
-        if shed != self._shed and index % FRAMES_PER_S == 0:
-            self._shed = shed
+        if shed != self._shed and index >= self._tell_shed_at:
+            self._shed, self._tell_shed_at = shed, index + FRAMES_PER_S
             self.emit(LoadShed(frame=index, what=f"recognition: {shed} chunks of audio in all", since=index))
 
 
@@ -339,10 +384,12 @@ def _action_job(
             done = Done(Outcome(ok=False, detail=one_line(error)))
 
         def acted(frame: int) -> Fact:
-            changed(done.changes, frame)
-            return Acted(
-                frame=frame, turn=order.turn, intent=order.intent, outcome=done.outcome, dry_run=situation.dry_run
-            )
+            outcome = done.outcome
+            try:
+                changed(done.changes, frame)
+            except ApplianceError as error:
+                outcome = Outcome(ok=False, detail=one_line(error))
+            return Acted(frame=frame, turn=order.turn, intent=order.intent, outcome=outcome, dry_run=situation.dry_run)
 
         post(acted)
 

@@ -75,7 +75,10 @@ def replay(
     try:
         workers.start()
         loop = build_loop(brains, around)
-        run_to_the_end(loop, source, realtime=settings.realtime)
+        try:
+            run_to_the_end(loop, source, realtime=settings.realtime)
+        finally:
+            loop.close()
     finally:
         workers.close()
     return loop

@@ -66,11 +66,14 @@ class ScriptedSpotter:
         self.played: dict[int, Pcm | None] = {}
         """What it was given as the own voice, by frame; its keys are the frames that it saw."""
         self.error: Exception | None = None
+        self.silent: dict[int, bool] = {}
+        """Which frames were digital silence."""
         self.resets = 0
         self.closed = False
 
     def process(self, frame: Frame, played: Pcm | None = None) -> list[WakeDetected | WakeNearMissed]:
         self.played[frame.index] = played
+        self.silent[frame.index] = not np.any(frame.pcm)
         if self.error:
             raise self.error
         if frame.index in self.near_misses:
@@ -251,6 +254,10 @@ def received(inbox: Inbox, frame: int) -> list[Fact]:
     return facts
 
 
+TURN_FRAMES = 1000
+"""A turn without a result is given up after 20 s."""
+
+
 class Bench:
     """A frame loop of fakes around the real dialog, endpointing, language, actions and player."""
 
@@ -265,8 +272,9 @@ class Bench:
         dry_run: bool = False,
         actions: Actions | None = None,
         workers: Callable[[Inbox], Workers] = inline_workers,
+        events: list[Event] | None = None,
     ) -> None:
-        self.events: list[Event] = []
+        self.events: list[Event] = [] if events is None else events
         self.inbox = Inbox()
         self.spotter = spotter or ScriptedSpotter()
         self.detector = ScriptedDetector(*speech)
@@ -303,7 +311,15 @@ class Bench:
             inbox=self.inbox,
             clock=FrameClock(NOON),
         )
-        rules = Rules(ring_frames=100, area="", dry_run=dry_run, volume=100, wake_words=("alexa",))
+        rules = Rules(
+            ring_frames=100,
+            turn_frames=TURN_FRAMES,
+            area="",
+            dry_run=dry_run,
+            volume=100,
+            wake_words=("alexa",),
+            heard_words=frozenset({"alexa"}),
+        )
         self.loop = FrameLoop(stages, rules, self.events.append)
 
     def run(self, until: int, frame: Callable[[int], Frame] = quiet, *, from_device: bool = True) -> "Bench":

@@ -53,6 +53,7 @@ from appliance.facts import (
     Say,
     StageFailed,
     StopListening,
+    TurnTimedOut,
     Understood,
     Woken,
 )
@@ -86,11 +87,12 @@ HUSH = AskedToStop(frame=0)
 MUTE = AskedToMute(frame=0, on=True)
 UNMUTE = AskedToMute(frame=0, on=False)
 FAILED = StageFailed(frame=0, stage="recognition", error="out of memory")
+HUNG = TurnTimedOut(frame=0)
 VOICE_FAILED = StageFailed(frame=0, stage="voice", error="hangs")
 
 EVERY_FACT: tuple[Fact, ...] = (
     *(WOKEN, BEGAN, ENDED, PARTLY, UNDERSTOOD, ACTED, STARTED, PLAYED, RANG, TIMED_OUT, SAY, LISTEN, HUSH, MUTE),
-    FAILED,
+    *(FAILED, HUNG),
 )
 
 SITUATIONS: dict[str, tuple[Fact, ...]] = {
@@ -123,7 +125,6 @@ ROWS: list[tuple[str, Fact, State]] = [
     ("idle", MUTE, MUTED),
     ("idle", UNMUTE, IDLE),
     ("idle", FAILED, IDLE),
-    ("listening", WOKEN, LISTENING),
     ("listening", BEGAN, LISTENING),
     ("listening", ENDED, THINKING),
     ("listening", NO_SPEECH, IDLE),
@@ -139,6 +140,7 @@ ROWS: list[tuple[str, Fact, State]] = [
     ("listening", MUTE, MUTED),
     ("listening", UNMUTE, LISTENING),
     ("listening", FAILED, LISTENING),
+    ("listening", HUNG, SPEAKING),
     ("thinking", WOKEN, LISTENING),
     ("thinking", UNDERSTOOD, THINKING),
     ("thinking", REFUSED, SPEAKING),
@@ -157,6 +159,7 @@ ROWS: list[tuple[str, Fact, State]] = [
     ("thinking", MUTE, MUTED),
     ("thinking", UNMUTE, THINKING),
     ("thinking", FAILED, SPEAKING),
+    ("thinking", HUNG, SPEAKING),
     ("thinking", VOICE_FAILED, THINKING),
     ("speaking", WOKEN, LISTENING),
     ("speaking", ACTED, SPEAKING),
@@ -450,15 +453,21 @@ def test_a_wake_word_interrupts_the_answer_and_opens_a_new_session() -> None:
     assert followed[4] == Listen(turn=2, from_frame=24, at_frame=99)
 
 
-def test_a_second_wake_word_while_listening_begins_the_utterance_anew() -> None:
-    talk = Talk(WOKEN)
-    assert names(talk.hear(WOKEN)) == ["wake_detected", "Listen"]
-    followed = talk.hear(BEGAN, WOKEN)
-    assert names(followed) == ["speech_started", "speech_ended", "wake_detected", "Listen"]
-    assert followed[1].reason == "cancelled"  # type: ignore[union-attr]
-    assert isinstance(followed[3], Listen)
-    assert followed[3].turn == 3
-    assert {event.session for event in talk.events} == {1}
+def test_a_second_wake_word_while_listening_belongs_to_the_utterance() -> None:
+    """The recognizer hears it, too, and takes what follows it for the command."""
+    talk = Talk(WOKEN, BEGAN)
+    assert talk.hear(WOKEN) == []
+    assert names(talk.hear(ENDED, UNDERSTOOD))[:3] == ["speech_ended", "Recognize", "state_changed"]
+
+
+@pytest.mark.parametrize("situation", ["listening", "thinking"])
+def test_a_turn_that_hangs_is_ended_with_the_apology(situation: str) -> None:
+    talk = Talk(*SITUATIONS[situation])
+    followed = talk.hear(HUNG)
+    assert ("StopListening" in names(followed)) is (situation == "listening")
+    assert [event.stage for event in followed if isinstance(event, Failed)] == ["turn"]
+    assert followed[-2:-1] == [Say(APOLOGY)]
+    assert talk.state is SPEAKING
 
 
 def test_results_of_a_turn_that_was_given_up_are_dropped() -> None:

@@ -14,6 +14,7 @@ from appliance.errors import ModelError, StageError
 from appliance.events import (
     ActionDone,
     AudioProblem,
+    Event,
     Failed,
     IntentRecognized,
     IntentRejected,
@@ -33,7 +34,18 @@ from appliance.home.actions import Actions, Done, Situation
 from appliance.intent import Intent
 from appliance.speaking import Reference
 from appliance.understanding.home_file import HomeConfig
-from tests.fakes import Bench, Effects, Heard, HeldWorker, ScriptedSpotter, ToneVoice, language, loud, quiet
+from tests.fakes import (
+    TURN_FRAMES,
+    Bench,
+    Effects,
+    Heard,
+    HeldWorker,
+    ScriptedSpotter,
+    ToneVoice,
+    language,
+    loud,
+    quiet,
+)
 
 NOON = Heard(texts=("what time is it",), partials={16: "what time is it"})
 TIMER = Heard(texts=("set a timer for ten seconds",), partials={16: "set a timer"})
@@ -217,7 +229,7 @@ def failures(bench: Bench) -> list[tuple[int, str, str]]:
 
 
 def test_a_spotter_that_fails_is_told_once_a_second_and_the_loop_goes_on() -> None:
-    bench = Bench(spotter=ScriptedSpotter(160, 165))
+    bench = Bench(spotter=ScriptedSpotter(160))
     bench.run(10)
     bench.spotter.error = ValueError("wrong\nshape")
     bench.run(70)
@@ -225,7 +237,7 @@ def test_a_spotter_that_fails_is_told_once_a_second_and_the_loop_goes_on() -> No
     assert (bench.spotter.resets, 30 in bench.spotter.played) == (2, False)
     bench.spotter.error = None
     bench.run(170)
-    assert [event.frame for event in bench.of(WakeDetected)] == [160, 165]
+    assert [event.frame for event in bench.of(WakeDetected)] == [160]
 
 
 def test_errors_of_our_own_are_told_as_their_sentence() -> None:
@@ -300,6 +312,31 @@ def test_a_detector_that_fails_for_a_moment_is_told_and_the_turn_goes_on() -> No
     assert bench.loop.state == "idle"
 
 
+def test_a_turn_that_hangs_is_given_up() -> None:
+    held = HeldWorker()
+    bench = turn(NOON, workers=lambda inbox: replace(inline_workers(inbox), recognition=held))
+    held.room = 1000
+    bench.run(100 + TURN_FRAMES + 10)
+    assert [(stage, error) for _, stage, error in failures(bench)] == [("turn", "no result while thinking")]
+    assert bench.loop.state in ("speaking", "idle")
+
+
+def test_a_publisher_that_fails_stops_the_loop_after_the_frame() -> None:
+    bench = Bench(spotter=ScriptedSpotter(20), events=Full())
+    with pytest.raises(OSError, match="no space"):
+        bench.run(30)
+    assert bench.loop.state == "listening", "the orders that followed the lost event were carried out"
+
+
+class Full(list[Event]):
+    """A disk without space for wake words."""
+
+    def append(self, event: Event) -> None:
+        if isinstance(event, WakeDetected):
+            raise OSError("no space left")
+        super().append(event)
+
+
 def test_a_command_from_outside_that_breaks_does_not_stop_the_loop() -> None:
     def broken(frame: int) -> Fact:
         raise ZeroDivisionError("oh")
@@ -316,9 +353,10 @@ def test_chunks_that_the_recognizer_cannot_take_are_told_once_a_second() -> None
     bench = turn(NOON, workers=lambda inbox: replace(inline_workers(inbox), recognition=held)).run(101)
     held.room = 3
     bench.run(250)
-    assert bench.of(LoadShed) == [
-        LoadShed(frame=150, session=1, what="recognition: 8 chunks of audio in all", since=150),
-        LoadShed(frame=200, session=1, what="recognition: 18 chunks of audio in all", since=200),
+    assert [(event.frame, event.what) for event in bench.of(LoadShed) if isinstance(event, LoadShed)] == [
+        (111, "recognition: 1 chunks of audio in all"),
+        (161, "recognition: 11 chunks of audio in all"),
+        (211, "recognition: 21 chunks of audio in all"),
     ]
 
 
@@ -443,7 +481,7 @@ def test_muted_the_microphone_is_not_listened_to() -> None:
     bench.run(20)
     bench.ask(lambda frame: AskedToMute(frame=frame, on=True))
     bench.run(100)
-    assert max(bench.spotter.played) == 20
+    assert [index for index, silent in bench.spotter.silent.items() if silent] == list(range(21, 100))
     bench.ask(lambda frame: AskedToMute(frame=frame, on=False))
     bench.run(160)
     assert bench.told("started")[:3] == [(20, "state_changed"), (100, "state_changed"), (150, "wake_detected")]

@@ -183,10 +183,12 @@ def test_installed_models_are_good(store: ModelStore) -> None:
 
 
 @pytest.mark.model
-def test_thresholds_are_those_of_the_makers(store: ModelStore) -> None:
+def test_thresholds_are_those_of_the_makers_or_measured(store: ModelStore) -> None:
+    measured = {"alexa": 0.8}
     for name in store.names(Kind.WAKE):
         wake = store.entry(name).wake
         assert wake is not None
         if wake.engine is WakeEngineName.INT8 and store.status(name) is Status.INSTALLED:
             made = json.loads((store.folder(name) / f"{name}.json").read_text())["micro"]
-            assert (wake.threshold, wake.window) == (made["probability_cutoff"], made["sliding_window_size"])
+            threshold = measured.get(name, made["probability_cutoff"])
+            assert (wake.threshold, wake.window) == (threshold, made["sliding_window_size"])

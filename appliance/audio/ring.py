@@ -20,6 +20,11 @@ class Ring:
         self._first = 0
 
     @property
+    def capacity(self) -> int:
+        """Frames that it holds at most."""
+        return self._capacity
+
+    @property
     def oldest(self) -> int:
         """Index of the oldest frame still held."""
         return max(self._first, self._next - self._capacity)
