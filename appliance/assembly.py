@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance.acting import Acting, ActingRules
 from appliance.audio.format import Frame, frames_of_ms, silent_pcm
 from appliance.audio.player import Player
 from appliance.audio.ring import Ring
@@ -19,8 +20,9 @@ from appliance.config_files import MANIFEST, LoadedConfig
 from appliance.dialog import PRE_ROLL_FRAMES, Dialog
 from appliance.home.actions import Actions
 from appliance.home.effects import HomeEffects, Publish
+from appliance.inbox import Inbox
 from appliance.listening import RECOGNITION_INBOX, Listening, Understander
-from appliance.loop import FrameLoop, Inbox, Publisher, Rules, Stages
+from appliance.loop import FrameLoop, Publisher, Rules, Stages
 from appliance.models import Kind, ModelStore
 from appliance.runtimes.vosk import VoskModel
 from appliance.speaking import Reference, Speaking
@@ -205,22 +207,26 @@ def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
         reference=around.reference,
         tracer=around.tracer,
     )
+    acting = Acting(
+        actions=Actions(brains.home, HomeEffects(around.publish_mqtt), brains.language.answer),
+        worker=around.workers.action,
+        post=around.inbox.post,
+        clock=around.clock,
+        rules=ActingRules(
+            ring_frames=frames_of_ms(config.home.ring_s * 1000), area=config.device.area, dry_run=around.dry_run
+        ),
+    )
     stages = Stages(
         ring=ring,
         spotter=build_spotter(brains, config.wake.threshold),
         listening=listening,
         speaking=speaking,
-        actions=Actions(brains.home, HomeEffects(around.publish_mqtt), brains.language.answer),
-        action_worker=around.workers.action,
+        acting=acting,
         dialog=Dialog(apology=brains.language.answer("not_understood")),
         inbox=around.inbox,
-        clock=around.clock,
     )
     rules = Rules(
         turn_frames=ring.capacity + frames_of_ms(SLOWEST_RESULT_MS),
-        ring_frames=frames_of_ms(config.home.ring_s * 1000),
-        area=config.device.area,
-        dry_run=around.dry_run,
         volume=config.audio.volume,
         wake_words=tuple(word.name for word in brains.words),
         heard_words=brains.heard_words,

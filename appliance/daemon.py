@@ -35,7 +35,8 @@ from appliance.commands import Command, Listen, Mute, Say, Stop, Threshold, Volu
 from appliance.errors import BrokerError, StageError
 from appliance.events import AudioDropped, Event, IntentRejected, TurnFinished, WakeDetected, without_text
 from appliance.facts import AskedToListen, AskedToMute, AskedToSay, AskedToStop, Fact, StageFailed
-from appliance.loop import FrameLoop, Inbox
+from appliance.inbox import Inbox
+from appliance.loop import FrameLoop
 from appliance.mqtt.client import MqttClient
 from appliance.notify import Notifier
 from appliance.report import describe

@@ -11,12 +11,11 @@ said and timers ring in both.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from appliance.audio.format import frames_of_ms, ms_of_frames
+from appliance.audio.format import frames_of_ms
 from appliance.errors import ApplianceError
 from appliance.events import (
     ActionDone,
@@ -35,7 +34,6 @@ from appliance.events import (
     StateChanged,
     TimerFired,
     TranscriptReady,
-    TurnFinished,
     WakeDetected,
 )
 from appliance.facts import (
@@ -65,6 +63,7 @@ from appliance.facts import (
     Understood,
     Woken,
 )
+from appliance.marks import Marks
 
 PRE_ROLL_FRAMES = frames_of_ms(1500)
 """The recognizer hears so much before the detection: the whole wake word, which engines detect at most 0.3 s after its
@@ -81,20 +80,6 @@ class DialogError(ApplianceError):
     """A fact came in a state that has no rule for it: a defect of this program."""
 
 
-@dataclass(slots=True)
-class _Marks:
-    """Frames at which the current turn got somewhere; None: not yet."""
-
-    woken: int = 0
-    word_end: int | None = None
-    began: int | None = None
-    last_speech: int | None = None
-    ended: int | None = None
-    understood: int | None = None
-    acted: int | None = None
-    first_audio: int | None = None
-
-
 class Dialog:
     """One conversation partner. Feed facts to `step` in the order in which they happen."""
 
@@ -106,7 +91,7 @@ class Dialog:
         self._rest = State.IDLE
         self._sessions = 0
         self._turn = 0
-        self._marks = _Marks()
+        self._marks = Marks()
         self._last_reply: str | None = None
         self._ringing: tuple[str, ...] = ()
         self._waiting: tuple[str, ...] = ()
@@ -157,7 +142,7 @@ class Dialog:
     def _listen(self, frame: int, word_end: int | None) -> State:
         """Open the microphone for a command, as a new turn of the session."""
         self._turn += 1
-        self._marks = _Marks(woken=frame, word_end=word_end)
+        self._marks = Marks(woken=frame, word_end=word_end)
         pre_roll = PRE_ROLL_FRAMES if word_end is not None else 0
         self._order(Listen(turn=self._turn, from_frame=max(0, frame - pre_roll), at_frame=frame))
         return self._go(State.LISTENING, frame)
@@ -175,7 +160,7 @@ class Dialog:
     def _finish(self, frame: int) -> State:
         """End the session; speak or ring if something waits, else rest."""
         if self.session is not None:
-            self._emit(self._times(frame))
+            self._emit(self._marks.times(frame))
         if self._waiting:
             text, self._waiting = self._waiting[0], self._waiting[1:]
             self.session = None
@@ -185,18 +170,6 @@ class Dialog:
         self._go(State.RINGING if self._ringing else self._rest, frame)
         self.session = None
         return self.state
-
-    def _times(self, frame: int) -> TurnFinished:
-        marks = self._marks
-        return TurnFinished(
-            frame=frame,
-            wake_ms=_between(marks.word_end, marks.woken),
-            endpoint_ms=_between(marks.last_speech, marks.ended),
-            recognition_ms=_between(marks.ended, marks.understood),
-            action_ms=_between(marks.last_speech, marks.acted),
-            first_audio_ms=_between(marks.last_speech, marks.first_audio),
-            total_ms=ms_of_frames(frame - marks.woken),
-        )
 
     # Handlers: one for each kind of fact, shared by the states where it means the same.
 
@@ -225,14 +198,14 @@ class Dialog:
         if self.state is State.LISTENING and self._marks.began is not None:
             self._emit(SpeechEnded(frame=frame, reason="cancelled"))
         if self.state is not State.LISTENING and self.session is not None:
-            self._emit(self._times(frame))
+            self._emit(self._marks.times(frame))
 
     def _settle(self, frame: int) -> State:
         """Give up everything, also what waits, and rest."""
         self._leave(frame)
         if self.state is State.LISTENING:
             self._order(StopListening())
-            self._emit(self._times(frame))
+            self._emit(self._marks.times(frame))
         self._ringing = self._waiting = ()
         self._go(self._rest, frame)
         self.session = None
@@ -369,10 +342,6 @@ class Dialog:
         return self._go(State.IDLE, fact.frame) if self.state is State.MUTED else self.state
 
 
-def _between(first: int | None, last: int | None) -> int | None:
-    return None if first is None or last is None else ms_of_frames(max(0, last - first))
-
-
 _AFTER = (State.IDLE, State.RINGING, State.SPEAKING)
 """Where the end of a turn leads: to rest, unless a timer or a text waits."""
 
@@ -457,13 +426,3 @@ IGNORED: dict[State, frozenset[type]] = {
     State.MUTED: _LATE - {PlaybackStarted} | {Woken, AskedToListen},
 }
 """Facts without a rule that are nevertheless in order, for each state."""
-
-
-def render_table() -> str:
-    """The table as Markdown: a row for each state and fact, with the states it may lead to."""
-    order = list(State)
-    rows = sorted(TABLE.items(), key=lambda row: order.index(row[0][0]))
-    lines = ["| state | fact | leads to |", "| --- | --- | --- |"]
-    for (state, kind), (_, targets) in rows:
-        lines.append(f"| {state} | {kind.__name__} | {', '.join(dict.fromkeys(targets))} |")
-    return "\n".join(lines) + "\n"

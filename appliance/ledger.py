@@ -56,7 +56,7 @@ LEDGER = (
     Buffer("worker: _jobs of recognition", _INBOX_MS, 0, "a busy recognizer", "the newest chunk goes, LoadShed"),
     Buffer("worker: _jobs of actions", None, 0, f"{ACTION_INBOX} actions in a row", "refused, ActionDone tells"),
     Buffer("worker: _jobs of the voice", None, 0, f"{VOICE_INBOX} answers in a row", "refused, Failed tells"),
-    Buffer("loop: _queue", None, FRAME_MS / 2, "results wait for the next frame", "bounded by those who fill it"),
+    Buffer("inbox: _queue", None, FRAME_MS / 2, "results wait for the next frame", "bounded by those who fill it"),
     Buffer("home.effects: said, complained", None, 0, "what a program prints", f"{KEPT_BYTES} bytes are kept"),
     Buffer("voice.child: _read, _last_words", None, 0, "a sentence comes in pieces", "one sentence at a time"),
     Buffer("audio.player: _waiting", None, 0, "a sentence is made faster than it is said", "one answer at a time"),

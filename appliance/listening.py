@@ -4,7 +4,6 @@ The loop's thread looks at each frame (detector, endpointing: 0.1 ms); the recog
 that gets the audio in chunks, beginning before the wake word, and posts what it heard.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from appliance.audio.format import Frame, Pcm, frames_of_ms
 from appliance.audio.ring import Ring
 from appliance.facts import CommandBegan, CommandEnded, Fact, Listen, PartlyHeard, StageFailed, Understood
+from appliance.inbox import Post
 from appliance.intent import Intent
 from appliance.speech.detector import SpeechDetector
 from appliance.speech.endpoint import Began, Endpointer
@@ -28,9 +28,6 @@ RECOGNITION_INBOX = 128
 
 WARM_UP_FRAMES = frames_of_ms(500)
 """The speech detector is recurrent: it hears the half second up to the wake word's detection first."""
-
-Post = Callable[[Callable[[int], Fact | None]], None]
-"""Puts something into the loop's inbox; it is called there with the current frame's index."""
 
 
 @dataclass(slots=True)

@@ -6,19 +6,16 @@ another source and other workers.
 """
 
 import dataclasses
-import queue
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from appliance import __version__
+from appliance.acting import Acting
 from appliance.audio.format import FRAMES_PER_S, Frame, Pcm, frames_of_ms, level_dbfs, silent_pcm
 from appliance.audio.health import AudioHealth
 from appliance.audio.ring import Ring as FrameRing
-from appliance.clock import Clock
 from appliance.dialog import PRE_ROLL_FRAMES, Dialog
-from appliance.errors import ApplianceError
 from appliance.events import (
     Event,
     Failed,
@@ -27,65 +24,32 @@ from appliance.events import (
     MicrophoneRestored,
     Started,
     State,
-    TimerCancelled,
-    TimerSet,
     WakeNearMissed,
 )
 from appliance.facts import (
     Act,
-    Acted,
     Fact,
     Hush,
     Listen,
     Order,
     PartlyHeard,
-    Rang,
     Recognize,
     Ring,
-    RingTimedOut,
     Say,
-    StageFailed,
     StopListening,
     TurnTimedOut,
     Woken,
 )
-from appliance.home.actions import Actions, CancelTimer, Change, Done, SetTimer, SetVolume, Situation, StopRinging
-from appliance.home.timers import Timer, Timers
-from appliance.intent import Outcome
-from appliance.listening import Listening, Post, word_end
+from appliance.home.actions import SetVolume
+from appliance.inbox import Inbox, one_line
+from appliance.listening import Listening, word_end
 from appliance.speaking import Speaking
 from appliance.trace import Tracer
 from appliance.wake.spotter import Spotter
-from appliance.worker import Worker
 
 LEVELS_KEPT = PRE_ROLL_FRAMES
 PAUSE_AFTER_FAILURE_FRAMES = frames_of_ms(1000)
 """A stage that failed is left alone for a second, so that a lasting fault is told once a second and not 50 times."""
-
-
-class Inbox:
-    """The loop's one inbox: workers and remote commands put in, the loop takes out once a frame.
-
-    Unbounded by itself; it is filled only by the bounded workers and by the rate-limited command topic.
-    """
-
-    def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[Callable[[int], Fact | None]] = queue.SimpleQueue()
-
-    def post(self, result: Callable[[int], Fact | None]) -> None:
-        """From any thread: `result` is called by the loop with the frame's index; what it returns is a fact."""
-        self._queue.put(result)
-
-    def take(self) -> Callable[[int], Fact | None] | None:
-        """The oldest result, or None."""
-        try:
-            return self._queue.get_nowait()
-        except queue.Empty:
-            return None
-
-    def failed(self, stage: str, error: Exception) -> None:
-        """From a worker's thread: one of its jobs raised."""
-        self.post(lambda frame: StageFailed(frame=frame, stage=stage, error=one_line(error)))
 
 
 Publisher = Callable[[Event], None]
@@ -100,26 +64,17 @@ class Stages:
     spotter: Spotter
     listening: Listening
     speaking: Speaking
-    actions: Actions
-    action_worker: Worker
+    acting: Acting
     dialog: Dialog
     inbox: Inbox
-    clock: Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """Settings of the loop itself."""
 
-    ring_frames: int
-    """How long a timer rings when nobody stops it."""
-
     turn_frames: int
     """How long a turn may listen and think before it is given up."""
-
-    area: str
-    dry_run: bool
-    """Actions change nothing outside of the process."""
 
     volume: int
     wake_words: tuple[str, ...]
@@ -138,9 +93,7 @@ class FrameLoop:
         self._publish = publish
         self._tracer = tracer
         self._health = AudioHealth()
-        self._timers = Timers()
         self._volume = rules.volume
-        self._ring_until: int | None = None
         self._levels: deque[float] = deque(maxlen=LEVELS_KEPT)
         self._command_from = 0
         self._word_is_heard = True
@@ -182,7 +135,8 @@ class FrameLoop:
         self._guard("wake", index, lambda: self._take(self._spot(heard, now.reference), index))
         if self.state is State.LISTENING:
             self._guard("listening", index, lambda: self._take(self._s.listening.process(heard), index))
-        self._take(self._due(index), index)
+        self._take(self._s.acting.due(index), index)
+        self._take(self._overdue(index), index)
         while (result := self._s.inbox.take()) is not None:
             self._attempt("dialog", index, lambda result=result: self._receive(result(index)))  # type: ignore[misc]
         self._tell_shed(index)
@@ -240,22 +194,15 @@ class FrameLoop:
             )
         return facts
 
-    def _due(self, index: int) -> list[Fact]:
-        now = self._s.clock.now(index)
-        facts: list[Fact] = []
-        for timer in self._timers.fired(now):
-            self._ring_until = index + self._rules.ring_frames
-            facts.append(Rang(frame=index, timer=timer.id, label=timer.label, due=_utc(timer.due)))
-        if self._ring_until is not None and index >= self._ring_until:
-            self._ring_until = None
-            facts.append(RingTimedOut(frame=index))
+    def _overdue(self, index: int) -> list[Fact]:
+        """Nothing may hang: a turn that listens and thinks for too long is given up."""
         if self.state not in (State.LISTENING, State.THINKING):
             self._busy_since = None
         elif self._busy_since is None:
             self._busy_since = index
         elif index - self._busy_since >= self._rules.turn_frames:
-            facts.append(TurnTimedOut(frame=index))
-        return facts
+            return [TurnTimedOut(frame=index)]
+        return []
 
     def _receive(self, fact: Fact | None) -> None:
         """Take a worker's result or a command; None: it did what it came for."""
@@ -296,7 +243,7 @@ class FrameLoop:
             case StopListening():
                 self._s.listening.cancel()
             case Act():
-                self._act(order, frame)
+                self._s.acting.act(order, frame, volume=self._volume, changed=self._changed)
             case Say(text):
                 self._s.speaking.say(text)
             case Ring():
@@ -304,38 +251,12 @@ class FrameLoop:
             case Hush():
                 self._s.speaking.hush()
 
-    def _act(self, order: Act, frame: int) -> None:
-        situation = Situation(
-            now=self._s.clock.now(frame),
-            timers=self._timers.active,
-            volume=self._volume,
-            last_reply=order.last_reply,
-            area=self._rules.area,
-            dry_run=self._rules.dry_run,
-        )
-        job = _action_job(self._s.actions, order, situation, self._s.inbox.post, self._changed)
-        if not self._s.action_worker.submit(job):
-            failed = Outcome(ok=False, detail="too many actions are waiting")
-            self._s.inbox.post(
-                lambda at: Acted(
-                    frame=at, turn=order.turn, intent=order.intent, outcome=failed, dry_run=self._rules.dry_run
-                )
-            )
-
-    def _changed(self, changes: tuple[Change, ...], frame: int) -> None:
-        """Carry out what an action wants changed; runs in the loop."""
-        for change in changes:
-            match change:
-                case SetTimer():
-                    timer = self._timers.set(self._s.clock.now(frame), change.duration_s, change.label)
-                    self.emit(TimerSet(frame=frame, timer=timer.id, label=timer.label, due=_utc(timer.due)))
-                case CancelTimer():
-                    if (cancelled := self._timers.cancel(change.id)) is not None:
-                        self.emit(_cancelled(cancelled, frame))
-                case SetVolume():
-                    self.set_volume(change.percent)
-                case StopRinging():
-                    self._ring_until = None
+    def _changed(self, change: Event | SetVolume) -> None:
+        """An action set a timer, or the volume."""
+        if isinstance(change, SetVolume):
+            self.set_volume(change.percent)
+        else:
+            self.emit(change)
 
     # Faults.
 
@@ -360,45 +281,3 @@ class FrameLoop:
         if shed != self._shed and index >= self._tell_shed_at:
             self._shed, self._tell_shed_at = shed, index + FRAMES_PER_S
             self.emit(LoadShed(frame=index, what=f"recognition: {shed} chunks of audio in all", since=index))
-
-
-def one_line(error: BaseException) -> str:
-    """An error as one line for an event: its sentence, or its kind and text where it is not one of ours."""
-    text = " ".join(str(error).split())[:300]
-    return text if isinstance(error, ApplianceError) else f"{type(error).__name__}: {text}"
-
-
-def _action_job(
-    actions: Actions,
-    order: Act,
-    situation: Situation,
-    post: Post,
-    changed: Callable[[tuple[Change, ...], int], None],
-) -> Callable[[], None]:
-    """The worker's part of an action: do it, post what changes and what is to be said."""
-
-    def job() -> None:
-        try:
-            done = actions.perform(order.intent, situation)
-        except ApplianceError as error:
-            done = Done(Outcome(ok=False, detail=one_line(error)))
-
-        def acted(frame: int) -> Fact:
-            outcome = done.outcome
-            try:
-                changed(done.changes, frame)
-            except ApplianceError as error:
-                outcome = Outcome(ok=False, detail=one_line(error))
-            return Acted(frame=frame, turn=order.turn, intent=order.intent, outcome=outcome, dry_run=situation.dry_run)
-
-        post(acted)
-
-    return job
-
-
-def _cancelled(timer: Timer, frame: int) -> TimerCancelled:
-    return TimerCancelled(frame=frame, timer=timer.id, label=timer.label, due=_utc(timer.due))
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

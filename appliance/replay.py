@@ -17,7 +17,8 @@ from appliance.audio.speakers import SilentSpeaker, Speaker
 from appliance.clock import FrameClock
 from appliance.errors import BrokerError
 from appliance.events import State
-from appliance.loop import FrameLoop, Inbox, Publisher
+from appliance.inbox import Inbox
+from appliance.loop import FrameLoop, Publisher
 from appliance.speaking import Reference
 from appliance.trace import Tracer
 from appliance.voice.voice import Voice

@@ -14,7 +14,7 @@ from appliance.audio.format import INT16_FULL_SCALE, Frame, Pcm
 from appliance.audio.player import Played, Player
 from appliance.audio.tones import ring_tone
 from appliance.facts import Fact, PlaybackEnded, PlaybackStarted, StageFailed
-from appliance.listening import Post
+from appliance.inbox import Post
 from appliance.trace import Tracer
 from appliance.voice.utterance import Chunk, chunks_of
 from appliance.voice.voice import Voice, split_sentences

@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 
+from appliance.acting import Acting, ActingRules
 from appliance.assembly import Workers, inline_workers
 from appliance.audio.format import Frame, Pcm, freeze
 from appliance.audio.player import Player
@@ -18,8 +19,9 @@ from appliance.errors import BrokerError
 from appliance.events import Event, WakeDetected, WakeNearMissed, event_type
 from appliance.facts import Fact
 from appliance.home.actions import Actions
+from appliance.inbox import Inbox
 from appliance.listening import Listening, Understander
-from appliance.loop import FrameLoop, Inbox, Rules, Stages
+from appliance.loop import FrameLoop, Rules, Stages
 from appliance.speaking import Reference, Speaking
 from appliance.speech.endpoint import Endpointer, Limits
 from appliance.speech.recognizer import Hypotheses
@@ -300,22 +302,24 @@ class Bench:
             post=self.inbox.post,
             reference=reference,
         )
+        acting = Acting(
+            actions=actions or Actions(HomeConfig(), Effects(), language().answer),
+            worker=self.workers.action,
+            post=self.inbox.post,
+            clock=FrameClock(NOON),
+            rules=ActingRules(ring_frames=100, area="", dry_run=dry_run),
+        )
         stages = Stages(
             ring=ring,
             spotter=self.spotter,  # type: ignore[arg-type]  # it stands in for the class
             listening=listening,
             speaking=speaking,
-            actions=actions or Actions(HomeConfig(), Effects(), language().answer),
-            action_worker=self.workers.action,
+            acting=acting,
             dialog=self.dialog,
             inbox=self.inbox,
-            clock=FrameClock(NOON),
         )
         rules = Rules(
-            ring_frames=100,
             turn_frames=TURN_FRAMES,
-            area="",
-            dry_run=dry_run,
             volume=100,
             wake_words=("alexa",),
             heard_words=frozenset({"alexa"}),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.config_files import PROJECT
-from appliance.dialog import IGNORED, TABLE, Dialog, DialogError, render_table
+from appliance.dialog import IGNORED, TABLE, Dialog, DialogError
 from appliance.events import (
     ActionDone,
     Event,
@@ -58,6 +58,7 @@ from appliance.facts import (
     Woken,
 )
 from appliance.intent import Intent, Outcome
+from tools.contracts import state_table
 
 IDLE, LISTENING, THINKING, SPEAKING = State.IDLE, State.LISTENING, State.THINKING, State.SPEAKING
 RINGING, MUTED = State.RINGING, State.MUTED
@@ -304,7 +305,7 @@ def test_a_fact_without_a_rule_raises_and_changes_nothing() -> None:
 
 
 def test_the_readme_shows_the_table() -> None:
-    assert render_table() in (PROJECT / "README.md").read_text(encoding="utf-8")
+    assert state_table() in (PROJECT / "README.md").read_text(encoding="utf-8")
 
 
 # Whole turns.

@@ -6,8 +6,8 @@ import pytest
 from appliance.audio.format import Pcm
 from appliance.audio.ring import Ring
 from appliance.facts import CommandBegan, CommandEnded, Fact, Listen, PartlyHeard, StageFailed, Understood
+from appliance.inbox import Inbox
 from appliance.listening import Listening, Understander, word_end
-from appliance.loop import Inbox
 from appliance.speech.endpoint import Endpointer
 from appliance.worker import InlineWorker, Worker
 from tests.fakes import LIMITS, Heard, HeldWorker, ScriptedDetector, ScriptedRecognizer, language, numbered

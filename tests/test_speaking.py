@@ -9,7 +9,7 @@ from appliance.audio.format import Frame, Pcm
 from appliance.audio.player import Player
 from appliance.errors import AudioError, StageError
 from appliance.facts import Fact, PlaybackEnded, PlaybackStarted, StageFailed
-from appliance.loop import Inbox
+from appliance.inbox import Inbox
 from appliance.speaking import Now, Reference, Speaking
 from appliance.voice.voice import Voice
 from appliance.worker import InlineWorker, Worker

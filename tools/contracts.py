@@ -13,8 +13,8 @@ import msgspec
 from msgspec import inspect as kinds
 
 from appliance.commands import command_schema
-from appliance.dialog import render_table
-from appliance.events import AnyEvent, Event
+from appliance.dialog import TABLE
+from appliance.events import AnyEvent, Event, State
 
 PROJECT: Final = Path(__file__).resolve().parents[1]
 EVENTS: Final[tuple[type[Event], ...]] = get_args(AnyEvent)
@@ -36,7 +36,7 @@ def documents() -> dict[Path, str]:
         PROJECT / "docs" / "events.schema.json": _as_text(event_schema()),
         PROJECT / "docs" / "commands.schema.json": _as_text(command_schema()),
         contracts: filled(contracts.read_text(encoding="utf-8"), "events", event_table()),
-        readme: filled(readme.read_text(encoding="utf-8"), "states", render_table()),
+        readme: filled(readme.read_text(encoding="utf-8"), "states", state_table()),
     }
 
 
@@ -45,6 +45,16 @@ def filled(text: str, mark: str, content: str) -> str:
     first, last = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
     start, end = text.index(first) + len(first), text.index(last)
     return f"{text[:start]}\n{content.strip()}\n\n{text[end:]}"
+
+
+def state_table() -> str:
+    """The rules of the dialog as Markdown: a row for each state and fact, with the states it may lead to."""
+    order = list(State)
+    rows = sorted(TABLE.items(), key=lambda row: order.index(row[0][0]))
+    lines = ["| state | fact | leads to |", "| --- | --- | --- |"]
+    for (state, kind), (_, targets) in rows:
+        lines.append(f"| {state} | {kind.__name__} | {', '.join(dict.fromkeys(targets))} |")
+    return "\n".join(lines) + "\n"
 
 
 def event_table() -> str:

@@ -16,7 +16,7 @@ from appliance.audio.speakers import SilentSpeaker
 from appliance.clock import SystemClock
 from appliance.daemon import ask_for_priority
 from appliance.events import Event, SpeakingStarted, TranscriptReady
-from appliance.loop import Inbox
+from appliance.inbox import Inbox
 from appliance.voice.voice import Voice
 
 
