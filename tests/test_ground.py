@@ -14,9 +14,9 @@ from appliance import config
 from appliance.config_files import PROJECT, SHIPPED_CONFIG
 
 LOCKS = ("device", "dev", "build")
-VERBS = ("help", "venv", "models", "demo", "bench", "lint", "test", "lock", "clean")
+VERBS = ("help", "venv", "models", "demo", "bench", "bench-commands", "lint", "test", "lock", "clean")
 LATER = (
-    *("bench-wake", "bench-commands", "venv-tools", "install", "deb"),
+    *("bench-wake", "venv-tools", "install", "deb"),
     *("check-systemd", "check-aarch64", "check-ha", "check-nodered"),
 )
 

@@ -62,7 +62,7 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
 def _results(args: argparse.Namespace, config: LoadedConfig, language: Language) -> Iterator[Understanding]:
     for text in args.text:
         intent = language.match_any([text])
-        yield _result("text", intent.text if intent else text.strip(), intent, language)
+        yield _result(text, intent.text if intent else text.strip(), intent, language)
     if not (args.audio or args.record):
         return
     understander = Understander(load_recognizer(config, language), language, lambda result: None)
