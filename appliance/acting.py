@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import msgspec
+
 from appliance.clock import Clock
 from appliance.errors import ApplianceError
 from appliance.events import Event, TimerCancelled, TimerSet
@@ -63,6 +65,7 @@ class Acting:
         """
         situation = Situation(
             now=self._clock.now(frame),
+            steady_s=self._clock.steady_s(frame),
             timers=self._timers.active,
             volume=volume,
             last_reply=order.last_reply,
@@ -84,7 +87,7 @@ class Acting:
     def due(self, frame: int) -> list[Fact]:
         """Timers that are over, and a ring that nobody stopped."""
         facts: list[Fact] = []
-        for timer in self._timers.fired(self._clock.now(frame)):
+        for timer in self._timers.fired(self._clock.steady_s(frame)):
             self._ring_until = frame + self._rules.ring_frames
             facts.append(Rang(frame=frame, timer=timer.id, label=timer.label, due=_utc(timer.due)))
         if self._ring_until is not None and frame >= self._ring_until:
@@ -97,16 +100,27 @@ class Acting:
         outcome = done.outcome
         try:
             for change in done.changes:
-                if (result := self._change(change, frame)) is not None:
+                result = self._change(change, frame)
+                if isinstance(result, Event):
+                    result = msgspec.structs.replace(result, session=order.session)
+                if result is not None:
                     changed(result)
         except ApplianceError as error:
             outcome = Outcome(ok=False, detail=one_line(error))
-        return Acted(frame=frame, turn=order.turn, intent=order.intent, outcome=outcome, dry_run=self._rules.dry_run)
+        return Acted(
+            frame=frame,
+            turn=order.turn,
+            session=order.session,
+            intent=order.intent,
+            outcome=outcome,
+            dry_run=self._rules.dry_run,
+        )
 
     def _change(self, change: Change, frame: int) -> Event | SetVolume | None:
         match change:
             case SetTimer():
-                timer = self._timers.set(self._clock.now(frame), change.duration_s, change.label)
+                now, steady_s = self._clock.now(frame), self._clock.steady_s(frame)
+                timer = self._timers.set(now, steady_s, change.duration_s, change.label)
                 return TimerSet(frame=frame, timer=timer.id, label=timer.label, due=_utc(timer.due))
             case CancelTimer():
                 cancelled = self._timers.cancel(change.id)

@@ -18,6 +18,7 @@ from appliance.audio.speakers import Speaker
 from appliance.clock import Clock
 from appliance.config_files import MANIFEST, LoadedConfig
 from appliance.dialog import PRE_ROLL_FRAMES, Dialog
+from appliance.errors import ConfigError, UnknownModelError
 from appliance.home.actions import Actions
 from appliance.home.effects import HomeEffects, Publish
 from appliance.inbox import Inbox
@@ -48,8 +49,8 @@ LEAD_FRAMES = frames_of_ms(200)
 """A live loudspeaker's queue is kept so far ahead, so that a late frame of the loop is not heard as a crackle."""
 
 SLOWEST_RESULT_MS = 20_000
-"""A turn without a result is given up so long after the longest command: text and action take 0.1 s as a rule, a
-program of the owner's 10 s."""
+"""A turn without a result is given up so long after the longest command: text and action take 0.1 s as a rule. To this
+comes the time that the owner's slowest program may take."""
 
 ACTION_INBOX = 8
 """Actions that may wait; a person starts one in some seconds, and each is bounded in time."""
@@ -144,16 +145,17 @@ def load_brains(
     store = ModelStore(MANIFEST, loaded.models_directory)
     home = load_home(loaded)
     language = load_language(loaded, home, sentences)
-    vosk = VoskModel(store.folder(config.models.recognizer))
-    _name_unknown_words(language, vosk)
+    vosk = VoskModel(model_folder(store, config.models.recognizer, Kind.RECOGNIZER))
     words = tuple(find(name, store=store, phrases=vosk) for name in (wake_words or config.wake.words))
+    if len({word.name for word in words}) < len(words):
+        raise ConfigError(f"wake words: {', '.join(word.name for word in words)}: one stands there twice; remove it")
     brains = Brains(
         loaded=loaded,
         store=store,
         home=home,
         language=language,
-        detector=SileroDetector(store.folder(config.models.speech_detector)),
-        recognizer=VoskRecognizer(vosk, language.sentences(), [spoken(word, store) for word in words]),
+        detector=SileroDetector(model_folder(store, config.models.speech_detector, Kind.SPEECH_DETECTOR)),
+        recognizer=VoskRecognizer(vosk, _known_sentences(language, vosk), [spoken(word, store) for word in words]),
         words=words,
         heard_words=frozenset(
             word.name for word in words if all(vosk.knows(part) for part in spoken(word, store).split())
@@ -166,7 +168,17 @@ def load_brains(
 def load_recognizer(loaded: LoadedConfig, language: Language) -> VoskRecognizer:
     """The recognizer of a language alone, for single utterances. Raises ModelError."""
     store = ModelStore(MANIFEST, loaded.models_directory)
-    return VoskRecognizer(VoskModel(store.folder(loaded.config.models.recognizer)), language.sentences())
+    vosk = VoskModel(model_folder(store, loaded.config.models.recognizer, Kind.RECOGNIZER))
+    return VoskRecognizer(vosk, _known_sentences(language, vosk))
+
+
+def model_folder(store: ModelStore, name: str, kind: Kind) -> Path:
+    """Folder of an installed model that must be of this kind. Raises ModelError."""
+    found = store.entry(name).kind
+    if found is not kind:
+        known = ", ".join(store.names(kind))
+        raise UnknownModelError(f'model "{name}" is a {found}, not a {kind}; there is {known}')
+    return store.folder(name)
 
 
 def load_home(loaded: LoadedConfig) -> HomeConfig:
@@ -195,7 +207,7 @@ def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
         ring=ring,
         detector=brains.detector,
         endpointer=Endpointer(limits),
-        understander=Understander(brains.recognizer, brains.language, around.inbox.post),
+        understander=Understander(brains.recognizer, brains.language, around.inbox.post, around.tracer),
         worker=around.workers.recognition,
         tracer=around.tracer,
     )
@@ -225,8 +237,10 @@ def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
         dialog=Dialog(apology=brains.language.answer("not_understood")),
         inbox=around.inbox,
     )
+    programs = [own.run.timeout_s for own in brains.home.sentences if own.run is not None]
+    slowest_program_ms = max(programs, default=0) * 1000
     rules = Rules(
-        turn_frames=ring.capacity + frames_of_ms(SLOWEST_RESULT_MS),
+        turn_frames=ring.capacity + frames_of_ms(SLOWEST_RESULT_MS + slowest_program_ms),
         volume=config.audio.volume,
         wake_words=tuple(word.name for word in brains.words),
         heard_words=brains.heard_words,
@@ -234,13 +248,15 @@ def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
     return FrameLoop(stages, rules, around.publish, around.tracer)
 
 
-def _name_unknown_words(language: Language, vosk: VoskModel) -> None:
-    """A word outside the recognizer's vocabulary is never heard; the owner must know."""
-    unknown = sorted(word for word in language.words() if not vosk.knows(word))
+def _known_sentences(language: Language, vosk: VoskModel) -> list[str]:
+    """What the recognizer can hear; sentences with a word outside its vocabulary are named to the owner instead."""
+    unknown = {word for word in language.words() if not vosk.knows(word)}
     if unknown:
         _LOGGER.warning(
-            "the recognizer does not know and will never hear: %s; use other words in the home file", ", ".join(unknown)
+            "the recognizer does not know and will never hear: %s; use other words in the home file",
+            ", ".join(sorted(unknown)),
         )
+    return [sentence for sentence in language.sentences() if unknown.isdisjoint(sentence.split())]
 
 
 def build_spotter(brains: Brains, threshold: float) -> Spotter:
@@ -275,5 +291,5 @@ def load_voice(
     told why, in the voice worker's thread, when the simpler one has to stand in.
     """
     store = ModelStore(MANIFEST, loaded.models_directory)
-    piper = PiperVoice(store.folder(loaded.config.models.voice), deterministic=deterministic)
+    piper = PiperVoice(model_folder(store, loaded.config.models.voice, Kind.VOICE), deterministic=deterministic)
     return FallbackVoice(piper, SimpleVoice.find(), lost=lost)

@@ -51,7 +51,7 @@ class Stop(_Command, frozen=True):
 
 
 class Mute(_Command, frozen=True):
-    """Stop hearing, or hear again."""
+    """Stop hearing, or hear again. What is being said, and a ring, end with it."""
 
     on: Annotated[bool, Meta(description="true: the microphone is ignored.")]
 

@@ -1,7 +1,7 @@
 """The live appliance: microphone and loudspeaker around the frame loop, MQTT and systemd beside it.
 
-Every thread is made here and joined here: capture, three workers, and the MQTT client's. The frame loop runs in the
-main thread; signals only set a flag that it reads once a frame.
+Its threads: capture, the loudspeaker's, three workers, and the MQTT client's; all are ended in `Daemon.close`. The
+frame loop runs in the main thread; signals only set a flag that it reads once a frame.
 """
 
 import logging
@@ -81,7 +81,6 @@ class Daemon:
         listeners: Sequence[Callable[[Event], None]] = (),
     ) -> None:
         """`listeners` get every event, texts included, in the loop's thread. Raises ConfigError (MQTT settings)."""
-        config = brains.loaded.config
         self._brains = brains
         self._source = source
         self._notifier = notifier
@@ -95,16 +94,7 @@ class Daemon:
             lost=lambda reason: self._inbox.post(lambda frame: StageFailed(frame=frame, stage="voice", error=reason)),
         )
         self._speaker = speaker
-        self._mqtt: MqttClient | None = None
-        if config.mqtt.host:
-            self._mqtt = MqttClient(
-                brains.loaded.mqtt,
-                config.device.id,
-                __version__,
-                on_command=self.command,
-                publish_text=config.privacy.publish_text,
-                free_slots=brains.language.free_slots,
-            )
+        self._mqtt = build_mqtt(brains, self.command) if brains.loaded.config.mqtt.host else None
         self._workers = thread_workers(self._inbox)
         self._loop = self._build()
 
@@ -113,27 +103,34 @@ class Daemon:
         """Whether the broker is there, in one sentence."""
         return self._mqtt.status if self._mqtt else "no broker is configured"
 
-    def run(self) -> None:
-        """Feed the source's frames to the loop; returns after everything is closed."""
+    def run(self, *, capture: Callable[[], object] = lambda: None) -> None:
+        """Feed the source's frames to the loop; returns after everything is closed.
+
+        `capture` is called when all is warm: a microphone that began earlier would have dropped frames by then.
+        """
         try:
             self._workers.start()
             self._warm_up_voice()
             if self._mqtt:
                 self._mqtt.start()
+            capture()
             self._frames()
         finally:
             self.close()
 
     def close(self) -> None:
-        """End threads and free devices; said to systemd and, by MQTT, to the house."""
+        """End threads and free devices; said to systemd and, by MQTT, to the house.
+
+        The farewell comes first: a program of the owner's may take longer to end than systemd waits.
+        """
         self._notifier.stopping()
         self._source.close()
+        if self._mqtt:
+            self._mqtt.close()
         self._workers.close()
         self._loop.close()
         self._voice.close()
         self._speaker.close()
-        if self._mqtt:
-            self._mqtt.close()
 
     def _warm_up_voice(self) -> None:
         """Start the voice's process, in the thread that it then belongs to, and wait for it."""
@@ -196,6 +193,7 @@ class Daemon:
                 self._metrics.frames = frame.index + 1
                 self._metrics.uptime_s = int(time.monotonic() - started)
                 self._publish_metrics()
+                self._notifier.status(f"{self._loop.state}; {self.mqtt_status}")
 
     def _publish(self, event: Event) -> None:
         self._count(event)
@@ -239,6 +237,19 @@ class Daemon:
             case Threshold():
                 self._loop.set_spotter(build_spotter(self._brains, command.score))
         return None
+
+
+def build_mqtt(brains: Brains, on_command: Callable[[Command], None]) -> MqttClient:
+    """The client of the configured broker, not yet started. Raises ConfigError."""
+    config = brains.loaded.config
+    return MqttClient(
+        brains.loaded.mqtt,
+        config.device.id,
+        __version__,
+        on_command=on_command,
+        publish_text=config.privacy.publish_text,
+        free_slots=brains.language.free_slots,
+    )
 
 
 def handle_signals(stop: Callable[[], None]) -> None:

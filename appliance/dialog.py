@@ -117,6 +117,11 @@ class Dialog:
         return self._out
 
     @property
+    def turn(self) -> int:
+        """Number of the current utterance."""
+        return self._turn
+
+    @property
     def muted(self) -> bool:
         """The microphone is off: no wake word counts, whatever is said or rings meanwhile."""
         return self._rest is State.MUTED
@@ -256,15 +261,16 @@ class Dialog:
             decision="act",
         )
         self._emit(recognized)
-        self._order(Act(turn=self._turn, intent=intent, last_reply=self._last_reply))
+        self._order(Act(turn=self._turn, session=self.session, intent=intent, last_reply=self._last_reply))
         return self.state
 
     def _acted(self, fact: Acted) -> State:
         """What was done is told even when its turn was given up; the answer belongs to its turn only."""
         outcome = fact.outcome
-        self._emit(
+        self._out.append(
             ActionDone(
                 frame=fact.frame,
+                session=fact.session,
                 intent=fact.intent.name,
                 ok=outcome.ok,
                 detail=outcome.detail,

@@ -5,6 +5,7 @@ ApplianceError
 ├── UsageError       a command was called with wrong arguments     exit code 2
 ├── AudioError       a file, stream or device gives no usable audio
 ├── ModelError       a model is missing, broken or not what it says
+│   └── UnknownModelError   nobody knows a model of that name           exit code 2
 ├── StageError       a stage failed while running; it is reset and the daemon goes on
 └── BrokerError      the MQTT broker refused or is not there
 
@@ -36,6 +37,12 @@ class AudioError(ApplianceError):
 
 class ModelError(ApplianceError):
     """A model is missing, damaged, or not of the shape that its engine needs."""
+
+
+class UnknownModelError(ModelError):
+    """The owner named a model or wake word that there is not."""
+
+    exit_code = 2
 
 
 class StageError(ApplianceError):

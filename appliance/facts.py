@@ -69,6 +69,9 @@ class Acted:
 
     frame: int
     turn: int
+    session: int | None
+    """The session it belongs to, which may be over by now."""
+
     intent: Intent
     outcome: Outcome
     dry_run: bool
@@ -201,6 +204,7 @@ class Act:
     """Carry out an intent."""
 
     turn: int
+    session: int | None
     intent: Intent
     last_reply: str | None
 

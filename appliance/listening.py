@@ -40,7 +40,7 @@ class _Utterance:
     """Index after the last frame that the recognizer was given."""
 
     whole: bool = True
-    """The recognizer's inbox had room for its begin."""
+    """The recognizer's inbox had room for all of it."""
 
 
 class Listening:
@@ -63,8 +63,8 @@ class Listening:
         self._worker = worker
         self._tracer = tracer
         self._utterance: _Utterance | None = None
-        self.shed = 0
-        """Chunks of audio that the recognizer could not take because its inbox was full."""
+        self.shed_since: int | None = None
+        """First frame of the newest utterance that the recognizer could not take whole: its inbox was full."""
 
     def begin(self, order: Listen) -> None:
         """Start an utterance; the recognizer gets the ring from `from_frame` on."""
@@ -123,17 +123,19 @@ class Listening:
         utterance.fed_to = last + 1
         if self._tracer:
             self._tracer.hand_off("ring", "recognizer", last, pcm)
-        if not self._worker.submit(lambda: self._understander.accept(utterance.turn, pcm)):
-            self.shed += 1
+        if not self._worker.submit(lambda: self._understander.accept(utterance.turn, pcm)) and utterance.whole:
+            utterance.whole = False
+            self.shed_since = last
 
 
 class Understander:
     """The worker's side: audio in, text and intent out as posted facts. All but `give_up` run on the worker."""
 
-    def __init__(self, recognizer: Recognizer, language: Language, post: Post) -> None:
+    def __init__(self, recognizer: Recognizer, language: Language, post: Post, tracer: Tracer | None = None) -> None:
         self._recognizer = recognizer
         self._language = language
         self._post = post
+        self._tracer = tracer
         self._partial = ""
         self._after_wake = False
 
@@ -158,6 +160,9 @@ class Understander:
             command: the utterance's samples after the wake word, for a second look when the first was not understood.
         """
         text, intent = self.understand(command)
+        if self._tracer:
+            self._tracer.hand_off("recognizer", "language", -1, text)
+            self._tracer.hand_off("language", "dialog", -1, intent.name if intent else None)
         nearest = self._language.nearest(text) if text and intent is None else None
         self._post(
             lambda frame: Understood(

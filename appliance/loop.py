@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from appliance import __version__
 from appliance.acting import Acting
-from appliance.audio.format import FRAMES_PER_S, Frame, Pcm, frames_of_ms, level_dbfs, silent_pcm
+from appliance.audio.format import SILENT_DBFS, Frame, Pcm, frames_of_ms, level_dbfs, silent_pcm
 from appliance.audio.health import AudioHealth
 from appliance.audio.ring import Ring as FrameRing
 from appliance.dialog import PRE_ROLL_FRAMES, Dialog
@@ -95,14 +95,16 @@ class FrameLoop:
         self._health = AudioHealth()
         self._volume = rules.volume
         self._levels: deque[float] = deque(maxlen=LEVELS_KEPT)
+        self._newest: int | None = None
         self._command_from = 0
         self._word_is_heard = True
         self._paused: dict[str, int] = {}
-        self._shed = 0
-        self._tell_shed_at = 0
+        self._shed_since: int | None = None
         self._started = False
         self._microphone_lost = False
-        self._busy_since: int | None = None
+        self._reference: Pcm | None = None
+        self._busy_since = 0
+        self._busy_turn = 0
         self._unpublished: Exception | None = None
         stages.speaking.set_volume(rules.volume)
 
@@ -129,13 +131,16 @@ class FrameLoop:
             self._guard("audio health", index, lambda: self._check(frame))
         heard = Frame(index, silent_pcm()) if self._s.dialog.muted else frame
         self._s.ring.append(heard)
+        lost = 0 if self._newest is None else index - self._newest - 1
+        self._levels.extend([SILENT_DBFS] * min(lost, LEVELS_KEPT))
         self._levels.append(level_dbfs(heard.pcm))
-        now = self._s.speaking.advance(index)
-        self._take(now.facts, index)
-        self._guard("wake", index, lambda: self._take(self._spot(heard, now.reference), index))
+        self._newest = index
+        self._reference = None
+        self._guard("speaker", index, lambda: self._play(index))
+        self._guard("wake", index, lambda: self._take(self._spot(heard, self._reference), index))
         if self.state is State.LISTENING:
             self._guard("listening", index, lambda: self._take(self._s.listening.process(heard), index))
-        self._take(self._s.acting.due(index), index)
+        self._attempt("timers", index, lambda: self._take(self._s.acting.due(index), index))
         self._take(self._overdue(index), index)
         while (result := self._s.inbox.take()) is not None:
             self._attempt("dialog", index, lambda result=result: self._receive(result(index)))  # type: ignore[misc]
@@ -144,10 +149,10 @@ class FrameLoop:
             raise self._unpublished
 
     def emit(self, event: Event) -> None:
-        """Publish an event of a stage or of the source, stamped with the session."""
+        """Publish an event of a stage or of the source, stamped with the current session unless it has its own."""
         if isinstance(event, MicrophoneLost | MicrophoneRestored):
             self._microphone_lost = isinstance(event, MicrophoneLost)
-        self._send(self._s.dialog.in_session(event))
+        self._send(event if event.session is not None else self._s.dialog.in_session(event))
 
     def close(self) -> None:
         """Free the wake models."""
@@ -169,6 +174,13 @@ class FrameLoop:
         for fact in facts:
             self._attempt("dialog", index, lambda fact=fact: self._step(fact))  # type: ignore[misc]
 
+    def _play(self, index: int) -> None:
+        now = self._s.speaking.advance(index)
+        self._reference = now.reference
+        if self._tracer and now.reference is not None:
+            self._tracer.hand_off("player", "speaker", index, now.reference)
+        self._take(now.facts, index)
+
     def _check(self, frame: Frame) -> None:
         for problem in self._health.update(frame):
             self.emit(problem)
@@ -176,10 +188,10 @@ class FrameLoop:
     def _spot(self, frame: Frame, played: Pcm | None) -> list[Fact]:
         if self._tracer:
             self._tracer.hand_off("source", "wake", frame.index, frame.pcm)
-            if played is not None:
-                self._tracer.hand_off("speaking", "own voice", frame.index, played)
         facts: list[Fact] = []
         for heard in self._spotter.process(frame, played):
+            if self._tracer:
+                self._tracer.hand_off("wake", "dialog", frame.index, round(heard.score, 4))
             if isinstance(heard, WakeNearMissed):
                 self.emit(heard)
                 continue
@@ -196,13 +208,10 @@ class FrameLoop:
 
     def _overdue(self, index: int) -> list[Fact]:
         """Nothing may hang: a turn that listens and thinks for too long is given up."""
-        if self.state not in (State.LISTENING, State.THINKING):
-            self._busy_since = None
-        elif self._busy_since is None:
-            self._busy_since = index
-        elif index - self._busy_since >= self._rules.turn_frames:
-            return [TurnTimedOut(frame=index)]
-        return []
+        if self._busy_turn != self._s.dialog.turn:
+            self._busy_turn, self._busy_since = self._s.dialog.turn, index
+        busy = self.state in (State.LISTENING, State.THINKING)
+        return [TurnTimedOut(frame=index)] if busy and index - self._busy_since >= self._rules.turn_frames else []
 
     def _receive(self, fact: Fact | None) -> None:
         """Take a worker's result or a command; None: it did what it came for."""
@@ -277,7 +286,7 @@ class FrameLoop:
         return True
 
     def _tell_shed(self, index: int) -> None:
-        shed = self._s.listening.shed
-        if shed != self._shed and index >= self._tell_shed_at:
-            self._shed, self._tell_shed_at = shed, index + FRAMES_PER_S
-            self.emit(LoadShed(frame=index, what=f"recognition: {shed} chunks of audio in all", since=index))
+        since = self._s.listening.shed_since
+        if since is not None and since != self._shed_since:
+            self._shed_since = since
+            self.emit(LoadShed(frame=index, what="recognition", since=since))

@@ -23,6 +23,10 @@ NETWORK_TIMEOUT_S = 30
 ATTEMPTS = 3
 """How often a broken-off download goes on by itself."""
 
+ARCHIVE_FACTOR = 4
+ARCHIVE_MARGIN_BYTES = 16 << 20
+"""A maker's zip may hold other files too: so many times the model, and so much more, is taken of it."""
+
 PUBLISHED_PLATFORM = "manylinux_2_35_x86_64"
 """A platform that every package of the manifest is published for; the model files are the same on all."""
 
@@ -113,18 +117,23 @@ def _size_bytes(folder: Path) -> int:
     return total
 
 
-def fetch_url(url: str, target: Path, report: Report, open_url: OpenUrl) -> None:
+def fetch_url(url: str, target: Path, report: Report, open_url: OpenUrl, size_bytes: int) -> None:
     """Download one address. What arrived stays beside the target as `.part`, and the next try goes on from there.
 
+    `size_bytes` of the whole model bounds what is taken, so that no source can fill the disk.
+
     Raises:
-        ModelError: no answer, a refusal, or broken off too often.
+        ModelError: no answer, a refusal, broken off too often, or far more than the model.
         OSError: the file cannot be written.
     """
     part = target.with_name(target.name + ".part")
+    limit_bytes = size_bytes + CHUNK_BYTES
+    if target.suffix == ".zip":
+        limit_bytes = ARCHIVE_FACTOR * size_bytes + ARCHIVE_MARGIN_BYTES
     problem = ""
     for _ in range(ATTEMPTS):
         try:
-            if _fetch_rest(url, part, report, open_url):
+            if _fetch_rest(url, part, report, open_url, limit_bytes):
                 part.replace(target)
                 return
             problem = "broke off; run it again to go on from there"
@@ -138,8 +147,11 @@ def fetch_url(url: str, target: Path, report: Report, open_url: OpenUrl) -> None
     raise ModelError(f"{url} {problem}")
 
 
-def _fetch_rest(url: str, part: Path, report: Report, open_url: OpenUrl) -> bool:
-    """Append what is missing of a file; False when the other side broke off before its end."""
+def _fetch_rest(url: str, part: Path, report: Report, open_url: OpenUrl, limit_bytes: int) -> bool:
+    """Append what is missing of a file; False when the other side broke off before its end.
+
+    Raises ModelError when the file is announced as larger than the limit, or becomes so; what came of it is removed.
+    """
     done = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "appliance"} | ({"Range": f"bytes={done}-"} if done else {})
     with open_url(urllib.request.Request(url, headers=headers)) as response:
@@ -148,8 +160,11 @@ def _fetch_rest(url: str, part: Path, report: Report, open_url: OpenUrl) -> bool
         length = response.headers.get("Content-Length")
         total = done + int(length) if length else None
         with part.open("ab" if done else "wb") as stream:
-            while chunk := response.read1(CHUNK_BYTES):
+            while max(done, total or 0) <= limit_bytes and (chunk := response.read1(CHUNK_BYTES)):
                 stream.write(chunk)
                 done += len(chunk)
                 report.progress(url, done, total)
+    if max(done, total or 0) > limit_bytes:
+        part.unlink()
+        raise ModelError(f"{url} sends more than {limit_bytes / 1e6:.1f} MB, which is too much for this model")
     return total is None or done == total

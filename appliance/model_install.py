@@ -121,7 +121,7 @@ class Installer:
             wanted = {path: source.url for path in entry.files}
         for path, url in wanted.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            model_fetch.fetch_url(url, folder / path, self._report, self._outside.open_url)
+            model_fetch.fetch_url(url, folder / path, self._report, self._outside.open_url, entry.size_bytes)
         return folder / "model.zip" if source.url.endswith(".zip") else folder
 
     def _folder_of(self, url: str) -> Path:

@@ -15,7 +15,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from appliance.errors import ConfigError, ModelError
+from appliance.errors import ConfigError, ModelError, UnknownModelError
 
 ModelName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}\Z")]
 Sentence = Annotated[str, Meta(min_length=1)]
@@ -170,7 +170,7 @@ class ModelStore:
             return self._entries[name]
         near = " or ".join(difflib.get_close_matches(name, self._entries, n=3))
         remedy = f"did you mean {near}" if near else "`appliance models list` names those that there are"
-        raise ModelError(f'unknown model "{name}": {remedy}')
+        raise UnknownModelError(f'unknown model "{name}": {remedy}')
 
     def folder(self, name: str) -> Path:
         """Folder of an installed model, every file of it verified; hashed once in the life of this object.

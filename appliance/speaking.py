@@ -100,6 +100,8 @@ class Speaking:
     def advance(self, index: int) -> Now:
         """Play the next 20 ms; returns what sounds now and whether an answer began or ended with it."""
         played = self._player.advance(index)
+        if self._player.broken:
+            self._failed = self._utterance
         facts: list[Fact] = [] if self._ringing else self._facts(played, index)
         if played.failed:
             facts.append(StageFailed(frame=index, stage="speaker", error=played.failed))
@@ -120,7 +122,7 @@ class Speaking:
         return self._utterance
 
     def _facts(self, played: Played, index: int) -> list[Fact]:
-        facts: list[Fact] = [PlaybackStarted(frame=index)] if played.started else []
+        facts: list[Fact] = [PlaybackStarted(frame=index)] if played.started and not self._player.broken else []
         if played.ended:
             facts.append(PlaybackEnded(frame=index, failed=self._failed == self._utterance))
         return facts

@@ -69,6 +69,8 @@ HOME = HomeConfig(
     ),
 )
 NOW = datetime(2026, 11, 21, 15, 15, tzinfo=ZoneInfo("Europe/Berlin"))
+STEADY_S = 86.34
+"""What the steady clock says at NOW."""
 
 
 class Recorder:
@@ -98,8 +100,9 @@ def english() -> Language:
 
 
 def timer(number: int, duration_s: int, left_s: float, label: str | None = None) -> Timer:
-    due = NOW.astimezone(UTC) + timedelta(seconds=left_s)
-    return Timer(id=f"timer-{number}", label=label, duration_s=duration_s, due=due)
+    """`due` is wrong on purpose, as after a step of the wall clock: no answer may come from it."""
+    due, ends_s = NOW.astimezone(UTC) - timedelta(days=3), STEADY_S + left_s
+    return Timer(id=f"timer-{number}", label=label, duration_s=duration_s, ends_s=ends_s, due=due)
 
 
 PASTA = timer(1, 600, 250, "pasta")
@@ -114,7 +117,15 @@ def situation(
     dry_run: bool = False,
     area: str = "",
 ) -> Situation:
-    return Situation(now=NOW, timers=timers, volume=volume, last_reply=last_reply, area=area, dry_run=dry_run)
+    return Situation(
+        now=NOW,
+        steady_s=STEADY_S,
+        timers=timers,
+        volume=volume,
+        last_reply=last_reply,
+        area=area,
+        dry_run=dry_run,
+    )
 
 
 def perform(

@@ -11,6 +11,9 @@ import appliance
 from appliance.cli import VERBS, main
 from appliance.config_files import PROJECT
 
+ASK = ("understand", "--text", "stop")
+"""A command that needs the configuration and no model."""
+
 
 def _exit_code(words: list[str]) -> int:
     """Of the command, whether it returns or argparse ends it."""
@@ -56,6 +59,11 @@ def test_an_unknown_flag_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> N
     assert "--loudly" in capsys.readouterr().err
 
 
+def test_the_version_is_told_even_when_the_configuration_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _exit_code(["--config", "absent.toml", "version"]) == 0
+    assert capsys.readouterr().out.startswith("appliance ")
+
+
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert _exit_code(["version"]) == 0
     assert capsys.readouterr() == (f"appliance {appliance.__version__}\n", "")
@@ -68,7 +76,7 @@ def test_a_wrong_configuration_is_one_sentence(
     path = tmp_path / "mine.toml"
     path.write_text("[wake]\nthreshold = 1.7\n", encoding="utf-8")
     chosen = ["--config", str(path)]
-    assert _exit_code([*chosen, "version"] if before else ["version", *chosen]) == 2
+    assert _exit_code([*chosen, *ASK] if before else [*ASK, *chosen]) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err.startswith(f"appliance: {path}:2: wake.threshold: ")
@@ -76,7 +84,7 @@ def test_a_wrong_configuration_is_one_sentence(
 
 
 def test_a_missing_configuration_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _exit_code(["--config", str(tmp_path / "absent.toml"), "version"]) == 2
+    assert _exit_code(["--config", str(tmp_path / "absent.toml"), *ASK]) == 2
     assert capsys.readouterr().err.startswith(f"appliance: {tmp_path / 'absent.toml'}: no such file")
 
 
@@ -90,7 +98,7 @@ def test_a_configuration_may_be_called_like_a_verb(
 
 
 def test_the_exit_code_reaches_the_shell() -> None:
-    command = [sys.executable, "-m", "appliance", "--config", "absent.toml", "version"]
+    command = [sys.executable, "-m", "appliance", "--config", "absent.toml", *ASK]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("appliance: absent.toml: no such file")

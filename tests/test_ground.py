@@ -1,5 +1,6 @@
 """What the project stands on: requirements, version, verbs, the annotated configuration file."""
 
+import importlib.util
 import os
 import re
 import shutil
@@ -221,3 +222,13 @@ def test_what_apt_cannot_install_is_told_with_its_reason(tmp_path: Path) -> None
     assert code == 1
     assert "E: no network" in said
     assert "sudo apt-get install -y some-package" in said
+
+
+def test_the_onnx_runtime_that_is_installed_collects_no_telemetry() -> None:
+    """Some of its builds queue events with an identifier of the machine, and send them when they can."""
+    runtime = importlib.util.find_spec("onnxruntime")
+    assert runtime is not None
+    assert runtime.origin is not None
+    libraries = [*Path(runtime.origin).parent.rglob("*.so"), *Path(runtime.origin).parent.rglob("*.so.*")]
+    assert libraries
+    assert not [path.name for path in libraries if b"OneCollector" in path.read_bytes()]

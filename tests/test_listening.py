@@ -234,14 +234,14 @@ def test_dictation_of_nothing_is_nothing() -> None:
 # A busy recognizer.
 
 
-def test_chunks_that_do_not_fit_are_counted() -> None:
+def test_a_chunk_that_does_not_fit_spoils_the_utterance() -> None:
     worker = HeldWorker()
     scene = Scene(Heard(texts=("stop",)), worker=worker)
     scene.run(100)
     worker.room = 3
     scene.listening.begin(woken())
     scene.run(127)
-    assert (len(worker.jobs), scene.listening.shed) == (3, 4)
+    assert (len(worker.jobs), scene.listening.shed_since) == (3, 110)
 
 
 @pytest.mark.parametrize(("room_at_begin", "room_at_end"), [(0, 1000), (1000, 0)])

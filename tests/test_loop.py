@@ -348,16 +348,14 @@ def test_a_command_from_outside_that_breaks_does_not_stop_the_loop() -> None:
     assert len(bench.of(WakeDetected)) == 1
 
 
-def test_chunks_that_the_recognizer_cannot_take_are_told_once_a_second() -> None:
+def test_an_utterance_that_the_recognizer_cannot_take_whole_is_told_once_and_refused() -> None:
     held = HeldWorker()
     bench = turn(NOON, workers=lambda inbox: replace(inline_workers(inbox), recognition=held)).run(101)
     held.room = 3
-    bench.run(250)
-    assert [(event.frame, event.what) for event in bench.of(LoadShed) if isinstance(event, LoadShed)] == [
-        (111, "recognition: 1 chunks of audio in all"),
-        (161, "recognition: 11 chunks of audio in all"),
-        (211, "recognition: 21 chunks of audio in all"),
-    ]
+    bench.run(500)
+    assert bench.of(LoadShed) == [LoadShed(frame=111, session=1, what="recognition", since=111)]
+    assert [stage for _, stage, _ in failures(bench)] == ["recognition"]
+    assert bench.of(IntentRecognized) == []
 
 
 def test_an_utterance_that_the_recognizer_has_no_room_for_is_answered_with_the_apology() -> None:

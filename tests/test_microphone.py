@@ -19,6 +19,7 @@ from appliance.audio.microphone import QUEUE_FRAMES, Microphone, Patience, PortA
 from appliance.config_files import PROJECT
 from appliance.errors import AudioError
 from appliance.events import AudioDropped, Event, MicrophoneLost, MicrophoneRestored
+from appliance.runtimes.portaudio import PortAudio
 
 LIMIT_S = 10.0
 """Longest wait of a test for another thread; reached only by a test that fails."""
@@ -65,8 +66,13 @@ class Devices:
 
     def __init__(self, *streams: Stream | AudioError) -> None:
         self.opened: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.refreshed_after: list[int] = []
+        """How many were opened before each refresh."""
         self.streams = [stream for stream in streams if isinstance(stream, Stream)]
         self._streams = iter(streams)
+
+    def refresh(self) -> None:
+        self.refreshed_after.append(self.opened.qsize())
 
     def open(self, name: str) -> Stream:
         self.opened.put(name)
@@ -81,7 +87,9 @@ class Listener:
 
     def __init__(self, *streams: Stream | AudioError, patience: Patience = QUICK, name: str = "") -> None:
         self.devices = Devices(*streams)
-        self.microphone = Microphone(name, open_stream=self.devices.open, patience=patience)
+        self.microphone = Microphone(
+            name, open_stream=self.devices.open, refresh=self.devices.refresh, patience=patience
+        )
         self.told: list[Event] = []
         self._frames = self.microphone.frames()
 
@@ -226,6 +234,21 @@ def test_a_device_missing_at_the_start_is_looked_for_until_it_is_there(listen: A
     assert [type(event) for event in listener.told] == [MicrophoneLost, MicrophoneRestored]
     assert {event.device for event in listener.told} == {"USB"}
     assert listener.devices.opened.qsize() == 4
+    assert listener.devices.refreshed_after == [1, 2, 3]
+
+
+def test_a_refresh_that_fails_is_one_more_reason_to_wait() -> None:
+    devices = Devices(AudioError("microphone: there is none"), Stream([7]))
+    failures = iter([AudioError("the sound system does not start again")])
+
+    def refresh() -> None:
+        for failure in failures:
+            raise failure
+
+    capture = Microphone("", open_stream=devices.open, refresh=refresh, patience=QUICK).start()
+    assert next(frame for frame in capture.frames() if frame.pcm.any()).pcm[0] == 7
+    devices.streams[0].release()
+    capture.close()
 
 
 def test_the_fault_says_why(listen: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -392,7 +415,7 @@ class TestPortAudio:
     @pytest.mark.parametrize(("name", "index"), [("", 1), ("usb", 2), ("BUILT", 1), ("Mic", 2)])
     def test_the_device_is_found_by_a_part_of_its_name(self, name: str, index: int) -> None:
         library = Library((16_000, 1))
-        PortAudioStream(name, library=library)
+        PortAudioStream(name, audio=PortAudio(library))
         assert library.settings["device"] == index
         assert library.settings["dtype"] == "int16"
         assert library.settings["latency"] == microphone.DEVICE_LATENCY_S
@@ -402,12 +425,12 @@ class TestPortAudio:
         with pytest.raises(
             AudioError, match="'hdmi': no such device; there is: 'Built-in', 'USB Microphone'; set audio"
         ):
-            PortAudioStream("hdmi", library=Library((16_000, 1)))
+            PortAudioStream("hdmi", audio=PortAudio(Library((16_000, 1))))
 
     @pytest.mark.parametrize("name", ["", "usb"])
     def test_no_microphone_at_all_is_told(self, name: str) -> None:
         with pytest.raises(AudioError, match=r"set audio\.microphone"):
-            PortAudioStream(name, library=Library(devices=False))
+            PortAudioStream(name, audio=PortAudio(Library(devices=False)))
 
     @pytest.mark.parametrize(
         ("accepted", "rate_hz", "channels"),
@@ -420,7 +443,7 @@ class TestPortAudio:
     )
     def test_it_is_opened_as_it_can(self, accepted: list[tuple[int, int]], rate_hz: int, channels: int) -> None:
         library = Library(*accepted)
-        stream = PortAudioStream("usb", library=library)
+        stream = PortAudioStream("usb", audio=PortAudio(library))
         assert (stream.rate_hz, stream.channels) == (rate_hz, channels)
         assert (library.settings["samplerate"], library.settings["channels"]) == (rate_hz, channels)
         library.overflowed = True
@@ -430,19 +453,19 @@ class TestPortAudio:
 
     def test_a_device_that_cannot_be_opened_is_told(self) -> None:
         with pytest.raises(
-            AudioError, match=r"'USB Microphone': cannot be opened \(Device unavailable\); plug it in, or"
+            AudioError, match=r"'USB Microphone': cannot be opened at 16000 Hz \(Device unavailable\); plug it in, or"
         ):
-            PortAudioStream("usb", library=Library((16_000, 1), opens=False))
+            PortAudioStream("usb", audio=PortAudio(Library((16_000, 1), opens=False)))
 
     def test_a_device_that_does_not_start_is_told_and_freed(self) -> None:
         library = Library((16_000, 1), starts=False)
         with pytest.raises(AudioError, match="'USB Microphone': cannot be started"):
-            PortAudioStream("usb", library=library)
+            PortAudioStream("usb", audio=PortAudio(library))
         assert library.calls == ["start", "close"]
 
     def test_an_unplugged_device_is_told(self) -> None:
         library = Library((16_000, 1))
-        stream = PortAudioStream("usb", library=library)
+        stream = PortAudioStream("usb", audio=PortAudio(library))
         library.calls.append("unplug")
         with pytest.raises(AudioError, match="'USB Microphone': stopped"):
             stream.read()

@@ -269,9 +269,34 @@ def test_part_longer_than_the_file_begins_anew(tmp_path: Path) -> None:
     refusal = urllib.error.HTTPError("", 416, "Range Not Satisfiable", Message(), None)
     site = Site(refusal, Response(b"all of it", length=9))
     listener = Listener()
-    model_fetch.fetch_url("https://maker.example/word", tmp_path / "word", listener, site.open)
+    model_fetch.fetch_url("https://maker.example/word", tmp_path / "word", listener, site.open, 1_000)
     assert (tmp_path / "word").read_bytes() == b"all of it"
     assert listener.steps == [(9, 9)]
+
+
+class EndlessResponse(Response):
+    """An answer that never ends."""
+
+    def read1(self, size: int | None = -1, /) -> bytes:
+        assert size is not None
+        return bytes(size)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "most_bytes"),
+    [
+        ("word.tflite", EndlessResponse(b""), 2 << 20),
+        ("model.zip", EndlessResponse(b""), 18 << 20),
+        ("model.zip", Response(b"x", length=10**12), 0),
+    ],
+    ids=["file", "archive", "announced"],
+)
+def test_source_that_sends_too_much_is_stopped(tmp_path: Path, name: str, answer: Response, most_bytes: int) -> None:
+    listener = Listener()
+    with pytest.raises(ModelError, match=r"https://maker\.example/m sends more than .* MB"):
+        model_fetch.fetch_url("https://maker.example/m", tmp_path / name, listener, Site(answer).open, 13)
+    assert max((done for done, _ in listener.steps), default=0) <= most_bytes
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("form", ["files", "models", "wheel", "zip", "wheels"])

@@ -5,7 +5,8 @@ import queue
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 
@@ -30,6 +31,7 @@ ACCEPT = bytes([0x20, 3, 0, 0, 0])
 """CONNACK of MQTT 5: welcome, no properties."""
 ACCEPT_OLD = bytes([0x20, 2, 0, 0])
 """CONNACK of MQTT 3.1.1: welcome."""
+LAMP = b"home/lamp"
 
 
 def message(number: int, *, chatter: bool = False) -> Message:
@@ -125,7 +127,7 @@ class TestOutgoing:
             outgoing.opened()
             payloads = [taken[1].payload for taken in iter(outgoing.take, None)]
             assert payloads == [b"online", b"listening", b"7"]
-            outgoing.closed()
+            outgoing.closed("gone")
 
     def test_a_slow_broker_fills_no_memory(self, outgoing: Outgoing) -> None:
         outgoing.opened()
@@ -134,6 +136,14 @@ class TestOutgoing:
         for number in range(1000):
             outgoing.retain(Message(topic="state", payload=str(number).encode(), qos=1, retain=True))
         assert [taken[1].payload for taken in iter(outgoing.take, None)][-2:] == [b"255", b"999"]
+
+    def test_who_waits_for_a_confirmation_is_told_of_the_end(self, outgoing: Outgoing) -> None:
+        receipt = Future[None]()
+        outgoing.opened()
+        assert outgoing.put_at_once(Message(topic="lamp", payload=b"on", qos=1, receipt=receipt))
+        outgoing.closed("the connection broke")
+        with pytest.raises(BrokerError, match="the connection broke"):
+            receipt.result(0)
 
 
 class TestCommandGate:
@@ -272,15 +282,19 @@ def test_a_topic_that_no_broker_takes_is_refused(topic: str) -> None:
 
 
 class Server:
-    """Accepts one connection for each answer, reads CONNECT, answers, and hands over what else it is sent."""
+    """Accepts one connection for each answer, reads CONNECT, answers, and hands over what else it is sent.
 
-    def __init__(self, *answers: bytes) -> None:
+    `on_lamp` is given the packet id of a message on `home/lamp` and returns what to send back; nothing: hang up.
+    """
+
+    def __init__(self, *answers: bytes, on_lamp: Callable[[bytes], bytes] = lambda _: b"") -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._socket.settimeout(WAIT_S)
         self.port = int(self._socket.getsockname()[1])
         self.versions: queue.Queue[int] = queue.Queue()
         self.heard: queue.Queue[bytes] = queue.Queue()
         self._answers = answers
+        self._on_lamp = on_lamp
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
@@ -294,6 +308,11 @@ class Server:
                 connection.sendall(answer)
                 while answer in (ACCEPT, ACCEPT_OLD) and (data := connection.recv(65_536)):
                     self.heard.put(data)
+                    if LAMP in data:
+                        id_at = data.index(LAMP) + len(LAMP)
+                        if not (reply := self._on_lamp(data[id_at : id_at + 2])):
+                            break
+                        connection.sendall(reply)
 
     def close(self) -> None:
         self._thread.join()
@@ -392,6 +411,44 @@ def test_without_a_broker_the_caller_goes_on(log_lines: queue.Queue[str]) -> Non
             with pytest.raises(BrokerError, match="without \\+"):
                 client.publish("home/+/set", b"on", 1, False)
     assert "2000 events were not delivered" in log_lines.get(timeout=WAIT_S)
+
+
+def until_open(server: Server) -> None:
+    """Wait until the client takes messages: what is retained comes first."""
+    while b"/availability" not in server.heard.get(timeout=WAIT_S):
+        pass
+
+
+def test_a_message_for_a_device_returns_when_the_broker_has_confirmed_it() -> None:
+    confirmed = []
+
+    def confirm(packet_id: bytes) -> bytes:
+        confirmed.append(packet_id)
+        return b"\x40\x02" + packet_id
+
+    with closing(Server(ACCEPT, on_lamp=confirm)) as server, closing(client_of(server.port).start()) as client:
+        until_open(server)
+        for number in (1, 2):
+            client.publish("home/lamp", "on", 1, False)
+            assert len(confirmed) == number
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [(lambda packet_id: b"\x40\x03" + packet_id + b"\x87", "let us publish"), (lambda _: b"", "connection broke")],
+    ids=["refused", "hung up"],
+)
+def test_a_message_that_is_not_confirmed_raises(reply: Callable[[bytes], bytes], reason: str) -> None:
+    with closing(Server(ACCEPT, on_lamp=reply)) as server, closing(client_of(server.port).start()) as client:
+        until_open(server)
+        with pytest.raises(BrokerError, match=rf"home/lamp was not confirmed: broker .*{reason}"):
+            client.publish("home/lamp", "on", 1, False)
+
+
+def test_a_message_that_needs_no_confirmation_is_not_waited_for() -> None:
+    with closing(Server(ACCEPT)) as server, closing(client_of(server.port).start()) as client:
+        until_open(server)
+        client.publish("home/lamp", "on", 0, False)
 
 
 def test_a_client_that_was_never_started_closes() -> None:

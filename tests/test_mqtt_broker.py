@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,6 +19,7 @@ import pytest
 
 from appliance.commands import Command, Listen, Mute, Say, Stop, Threshold, Volume
 from appliance.config import Mqtt
+from appliance.errors import BrokerError
 from appliance.events import (
     Event,
     IntentRecognized,
@@ -294,6 +296,28 @@ def test_devices_of_the_home_are_switched(broker: Broker) -> None:
         subscriber.next(f"{BASE}/state")
         kitchen.client.publish("voice/lamp/set", "on", 1, False)
         assert subscriber.next("voice/lamp/set").payload == b"on"
+
+
+@pytest.mark.live
+def test_a_device_behind_a_connection_that_died_silently_is_not_reached(broker: Broker, relay: Relay) -> None:
+    with Subscriber(broker.port) as subscriber, closing(Kitchen(relay.port)) as kitchen:
+        subscriber.next(f"{BASE}/state")
+        relay.freeze()
+        began_s = time.monotonic()
+        with pytest.raises(BrokerError, match=r"voice/lamp/set was not confirmed: broker .* no answer within 2 s"):
+            kitchen.client.publish("voice/lamp/set", "on", 1, False)
+        assert time.monotonic() - began_s <= 2.5
+
+
+def test_a_device_is_not_reached_when_the_connection_breaks_meanwhile(broker: Broker, relay: Relay) -> None:
+    with Subscriber(broker.port) as subscriber, closing(Kitchen(relay.port)) as kitchen:
+        subscriber.next(f"{BASE}/state")
+        relay.freeze()
+        cutter = threading.Timer(0.2, relay.cut)
+        cutter.start()
+        with pytest.raises(BrokerError, match=r"voice/lamp/set was not confirmed: broker .* the connection broke"):
+            kitchen.client.publish("voice/lamp/set", "on", 1, False)
+        cutter.join()
 
 
 def test_a_wrong_password_is_told_and_a_right_one_lets_in(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,7 +1,9 @@
 """Loudspeakers: a device that a small fake of the library plays, a WAV file, and none."""
 
+import queue
+import threading
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,125 +11,269 @@ import numpy as np
 import pytest
 
 from appliance.audio.format import Pcm
-from appliance.audio.speakers import QUEUE_FRAMES, DeviceSpeaker, SilentSpeaker, WavSpeaker, open_speaker
+from appliance.audio.speakers import QUEUE_FRAMES, QUIET_FRAMES, DeviceSpeaker, SilentSpeaker, WavSpeaker, open_speaker
 from appliance.errors import AudioError
+from appliance.runtimes.portaudio import PortAudio
 
 RATE_HZ = 22_050
-CHUNK = np.arange(441, dtype=np.int16)
+CHUNK = np.arange(1, 442, dtype=np.int16)
+LIMIT_S = 10.0
+"""Longest wait for the other thread; reached only by a test that fails."""
+
+Enter = Callable[..., "Room"]
 
 
 class FakeStream:
-    """An output stream whose callback the test calls."""
+    """An output stream; the test lets each write return, and hears it."""
 
-    def __init__(self, *, callback: Callable[..., None], blocksize: int, **settings: Any) -> None:
-        self.callback = callback
-        self.blocksize = blocksize
+    def __init__(self, error: type[Exception], **settings: Any) -> None:
         self.settings = settings
-        self.active = False
+        self.closed = threading.Event()
+        self.writer = ""
+        self._error = error
+        self._written: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._room = threading.Semaphore(0)
+        self._unplugged = False
 
     def start(self) -> None:
-        self.active = True
+        pass
 
-    def abort(self) -> None:
-        self.active = False
+    def write(self, samples: bytes) -> None:
+        self.writer = threading.current_thread().name
+        assert self._room.acquire(timeout=LIMIT_S)
+        if self._unplugged:
+            raise self._error("Unanticipated host error")
+        self._written.put(samples)
 
-    def close(self) -> None:
-        self.active = False
+    def close(self, ignore_errors: bool) -> None:
+        assert self.writer in ("", threading.current_thread().name), "only the thread that writes may close"
+        self.closed.set()
 
-    def plays(self) -> Pcm:
-        """What the device takes next."""
-        buffer = bytearray(b"\x11" * self.blocksize * 2)
-        self.callback(memoryview(buffer), self.blocksize, None, None)
-        assert len(buffer) == self.blocksize * 2
-        return np.frombuffer(bytes(buffer), np.int16)
+    def plays(self, chunks: int) -> Pcm:
+        """So many writes of the speaker."""
+        self._room.release(chunks)
+        return np.concatenate([np.frombuffer(self._written.get(timeout=LIMIT_S), np.int16) for _ in range(chunks)])
+
+    def goes_on(self) -> None:
+        """From now on nothing waits."""
+        self._room.release(1000)
+
+    def unplug(self) -> None:
+        self._unplugged = True
+        self._room.release()
+        assert self.closed.wait(LIMIT_S)
 
 
 class FakeLibrary:
-    """The part of `sounddevice` that is used."""
+    """The part of `sounddevice` that is used; its list of devices is made when it is initialised."""
 
     class PortAudioError(Exception):
         pass
 
-    def __init__(self) -> None:
+    def __init__(self, *rates_hz: int) -> None:
         self.streams: list[FakeStream] = []
-        self.refuses = False
+        self.rates_hz = rates_hz
+        """Accepted; empty: all."""
+        self.error: type[Exception] = self.PortAudioError
+        self.plugged = ["HDMI 0", "USB Speaker"]
+        self._initialize()
 
-    def query_devices(self) -> list[dict[str, Any]]:
-        return [
-            {"name": "USB Microphone", "max_output_channels": 0},
-            {"name": "HDMI 0", "max_output_channels": 8},
-            {"name": "USB Speaker", "max_output_channels": 2},
+    def _initialize(self) -> None:
+        self._listed = list(self.plugged)
+
+    def _terminate(self) -> None:
+        assert all(stream.closed.is_set() for stream in self.streams)
+
+    def query_devices(self, kind: str | None = None) -> Any:
+        entries = [
+            {"index": index, "name": name, "max_output_channels": 2, "default_samplerate": 48_000.0}
+            for index, name in enumerate(self._listed, start=1)
         ]
+        microphone = {"index": 0, "name": "USB Mic", "max_output_channels": 0, "default_samplerate": 48_000.0}
+        if kind is None:
+            return [microphone, *entries]
+        if not entries:
+            raise self.PortAudioError("Error querying device -1")
+        return entries[0]
 
     def RawOutputStream(self, **settings: Any) -> FakeStream:
-        if self.refuses:
-            raise self.PortAudioError("Invalid sample rate")
-        self.streams.append(FakeStream(**settings))
+        if self.rates_hz and settings["samplerate"] not in self.rates_hz:
+            raise self.error("Invalid sample rate")
+        self.streams.append(FakeStream(self.PortAudioError, **settings))
         return self.streams[-1]
 
 
-def test_a_device_plays_what_is_written_and_silence_in_between() -> None:
-    library = FakeLibrary()
-    speaker = DeviceSpeaker("usb sp", library=library)
-    speaker.open(RATE_HZ)
-    speaker.write(CHUNK)
-    stream = library.streams[0]
-    assert stream.settings["device"] == 2
-    assert stream.settings["samplerate"] == RATE_HZ
-    assert np.array_equal(stream.plays(), CHUNK)
-    assert not stream.plays().any()
+class Room:
+    """A speaker on a fake library."""
+
+    def __init__(self, name: str = "", *rates_hz: int) -> None:
+        self.library = FakeLibrary(*rates_hz)
+        self.audio = PortAudio(self.library)
+        self.speaker = DeviceSpeaker(name, audio=self.audio)
+
+    @property
+    def stream(self) -> FakeStream:
+        return self.library.streams[-1]
+
+    def close(self) -> None:
+        for stream in self.library.streams:
+            stream.goes_on()
+        self.speaker.close()
 
 
-def test_it_stays_open_between_answers_and_drops_its_queue_on_abort() -> None:
-    library = FakeLibrary()
-    speaker = DeviceSpeaker(library=library)
-    speaker.open(RATE_HZ)
-    speaker.write(CHUNK)
-    speaker.abort()
-    speaker.open(RATE_HZ)
-    assert len(library.streams) == 1
-    assert not library.streams[0].plays().any()
-    speaker.open(16_000)
-    assert len(library.streams) == 2
-    assert not library.streams[0].active
-    speaker.close()
-    assert not library.streams[1].active
+@pytest.fixture
+def enter() -> Iterator[Enter]:
+    rooms: list[Room] = []
+
+    def make(name: str = "", *rates_hz: int) -> Room:
+        rooms.append(Room(name, *rates_hz))
+        return rooms[-1]
+
+    yield make
+    for room in rooms:
+        room.close()
 
 
-def test_a_lost_device_is_one_error_and_comes_back_with_the_next_answer() -> None:
-    library = FakeLibrary()
-    speaker = DeviceSpeaker("HDMI", library=library)
-    speaker.open(RATE_HZ)
-    library.streams[0].active = False
-    with pytest.raises(AudioError, match=r"HDMI: takes no more sound"):
+def loud(pcm: Pcm) -> Pcm:
+    """Without the silence at both ends."""
+    return np.trim_zeros(pcm)
+
+
+def fill(speaker: DeviceSpeaker) -> None:
+    """More than the queue and the hands of the thread hold."""
+    for _ in range(QUEUE_FRAMES + 2):
         speaker.write(CHUNK)
-    speaker.write(CHUNK)
-    speaker.open(RATE_HZ)
-    speaker.write(CHUNK)
-    assert np.array_equal(library.streams[1].plays(), CHUNK)
 
 
-def test_a_device_that_takes_nothing_for_a_second_counts_as_lost() -> None:
-    speaker = DeviceSpeaker(library=FakeLibrary())
-    speaker.open(RATE_HZ)
-    for _ in range(QUEUE_FRAMES):
-        speaker.write(CHUNK)
+def test_the_figures() -> None:
+    assert QUEUE_FRAMES == 150
+    assert QUIET_FRAMES == 10
+
+
+def test_a_device_plays_what_is_written_and_silence_around_it(enter: Enter) -> None:
+    room = enter("usb sp")
+    room.speaker.open(RATE_HZ)
+    room.speaker.write(CHUNK)
+    room.speaker.write(CHUNK)
+    assert room.stream.settings["device"] == 2
+    assert room.stream.settings["samplerate"] == RATE_HZ
+    heard = room.stream.plays(5)
+    assert heard.size == 5 * 441
+    assert np.array_equal(loud(heard), np.concatenate([CHUNK, CHUNK]))
+    assert room.stream.writer == "speaker"
+
+
+def test_it_stays_open_between_answers_and_drops_its_queue_on_abort(enter: Enter) -> None:
+    room = enter()
+    room.speaker.open(RATE_HZ)
+    room.stream.plays(1)
+    for _ in range(4):
+        room.speaker.write(CHUNK)
+    room.speaker.abort()
+    room.speaker.open(RATE_HZ)
+    assert len(room.library.streams) == 1
+    assert loud(room.stream.plays(5)).size in (0, CHUNK.size), "one may be in the hands of the thread"
+    first = room.stream
+    first.goes_on()
+    room.speaker.open(16_000)
+    assert len(room.library.streams) == 2
+    assert first.closed.is_set()
+    room.stream.goes_on()
+    room.speaker.close()
+    assert room.stream.closed.is_set()
+
+
+def test_an_unplugged_device_is_one_error_and_comes_back_with_the_next_answer(enter: Enter) -> None:
+    room = enter("HDMI")
+    room.speaker.open(RATE_HZ)
+    room.stream.unplug()
+    with pytest.raises(AudioError, match=r"speaker 'HDMI 0': stopped \(Unanticipated host error\)"):
+        room.speaker.write(CHUNK)
+    room.speaker.write(CHUNK)
+    room.speaker.open(RATE_HZ)
+    room.speaker.write(CHUNK)
+    assert len(room.library.streams) == 2
+    assert np.array_equal(loud(room.stream.plays(3)), CHUNK)
+
+
+def test_a_device_that_takes_nothing_counts_as_lost_and_nobody_waits_for_it(enter: Enter) -> None:
+    room = enter()
+    room.speaker.open(RATE_HZ)
     with pytest.raises(AudioError, match="takes no more sound"):
-        speaker.write(CHUNK)
+        fill(room.speaker)
+    room.speaker.write(CHUNK)
+    assert not room.stream.closed.is_set()
 
 
-def test_an_unknown_name_lists_what_there_is() -> None:
-    with pytest.raises(AudioError, match=r"'kitchen': no such playback device; there are: HDMI 0, USB Speaker"):
-        DeviceSpeaker("kitchen", library=FakeLibrary())
+def test_an_unknown_name_is_told_at_each_answer_until_it_is_plugged_in(enter: Enter) -> None:
+    room = enter("kitchen")
+    for _ in range(2):
+        with pytest.raises(AudioError, match=r"'kitchen': no such device; there is: 'HDMI 0', 'USB Speaker'"):
+            room.speaker.open(RATE_HZ)
+        room.speaker.write(CHUNK)
+    room.library.plugged.append("Kitchen")
+    room.speaker.open(RATE_HZ)
+    assert room.stream.settings["device"] == 3
 
 
-def test_a_refused_rate_names_the_remedy() -> None:
-    library = FakeLibrary()
-    library.refuses = True
-    speaker = DeviceSpeaker(library=library)
-    with pytest.raises(AudioError, match=r"22050 Hz \(Invalid sample rate\).*'default'"):
-        speaker.open(RATE_HZ)
-    speaker.write(CHUNK)
+def test_no_device_at_all_is_told_at_each_answer(enter: Enter) -> None:
+    room = enter()
+    room.library.plugged.clear()
+    assert room.audio.refresh()
+    with pytest.raises(AudioError, match="speaker: there is none"):
+        room.speaker.open(RATE_HZ)
+
+
+def test_a_silent_device_gives_way_to_a_refresh_and_is_opened_again(enter: Enter) -> None:
+    room = enter()
+    room.speaker.open(RATE_HZ)
+    room.speaker.write(CHUNK)
+    assert np.array_equal(loud(room.stream.plays(2 * QUIET_FRAMES)), CHUNK)
+    assert not room.stream.closed.is_set()
+    assert not room.audio.refresh()
+    room.stream.goes_on()
+    assert room.stream.closed.wait(LIMIT_S)
+    assert room.audio.refresh()
+    room.speaker.open(RATE_HZ)
+    room.speaker.write(CHUNK)
+    assert np.array_equal(loud(room.stream.plays(3)), CHUNK)
+
+
+def test_hardware_that_refuses_the_rate_of_the_voice_gets_its_own(enter: Enter) -> None:
+    room = enter("", 48_000)
+    tone = np.rint(10_000 * np.sin(2 * np.pi * 441 * np.arange(40 * 441) / RATE_HZ)).astype(np.int16)
+    room.speaker.open(RATE_HZ)
+    for chunk in np.split(tone, 40):
+        room.speaker.write(chunk)
+    assert room.stream.settings["samplerate"] == 48_000
+    heard = room.stream.plays(50)
+    spectrum = np.abs(np.fft.rfft(heard[9_600:28_800]))
+    assert int(np.argmax(spectrum)) * 2.5 == pytest.approx(441, abs=2.5)
+    assert heard.max() == pytest.approx(10_000, rel=0.01)
+    assert np.abs(heard).nonzero()[0][-1] - np.abs(heard).nonzero()[0][0] == pytest.approx(0.8 * 48_000, rel=0.03)
+    assert not heard[-480:].any(), "the resampler is emptied by the silence that follows"
+
+
+@pytest.mark.parametrize("error", [FakeLibrary.PortAudioError, ValueError])
+def test_a_device_that_takes_no_rate_is_told(enter: Enter, error: type[Exception]) -> None:
+    room = enter("", 8_000)
+    room.library.error = error
+    with pytest.raises(AudioError, match=r"'HDMI 0': cannot be opened at 48000 Hz \(Invalid sample rate\); plug"):
+        room.speaker.open(RATE_HZ)
+    room.speaker.write(CHUNK)
+
+
+def test_drain_lets_everything_be_heard_and_frees_the_device(enter: Enter) -> None:
+    room = enter()
+    room.speaker.open(RATE_HZ)
+    for _ in range(20):
+        room.speaker.write(CHUNK)
+    room.stream.goes_on()
+    room.speaker.drain()
+    assert room.stream.closed.is_set()
+    heard = room.stream.plays(20 + QUIET_FRAMES)
+    assert np.array_equal(loud(heard), np.tile(CHUNK, 20))
+    room.speaker.drain()
 
 
 def test_none_is_silent() -> None:

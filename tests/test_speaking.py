@@ -215,9 +215,8 @@ def test_a_lost_loudspeaker_is_told_and_the_answer_takes_its_time() -> None:
         facts += speaking.advance(index).facts
         received(inbox, index)
     assert facts == [
-        PlaybackStarted(frame=1),
         StageFailed(frame=1, stage="speaker", error="unplugged"),
-        PlaybackEnded(frame=4),
+        PlaybackEnded(frame=4, failed=True),
     ]
 
 

@@ -15,6 +15,7 @@ from appliance.audio.format import (
     SAMPLE_RATE_HZ,
     Frame,
     Pcm,
+    float_from_int16,
     freeze,
     int16_from_float,
 )
@@ -42,7 +43,7 @@ class Converter:
             raise AudioError(f"sample rate {rate_hz} Hz: must be {MIN_RATE_HZ}..{MAX_RATE_HZ} Hz")
         if not 1 <= channels <= MAX_CHANNELS:
             raise AudioError(f"{channels} channels: must be 1..{MAX_CHANNELS}")
-        self._resampler = _resampler(rate_hz) if rate_hz != SAMPLE_RATE_HZ else None
+        self._resampler = _resampler(rate_hz, SAMPLE_RATE_HZ) if rate_hz != SAMPLE_RATE_HZ else None
         self._rest = np.zeros(0, np.int16)
         self._index = 0
         self.repairs = Repairs()
@@ -96,10 +97,24 @@ def _float_from_any(block: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         return block.astype(np.float32)
 
 
-def _resampler(rate_hz: int) -> Any:
+def _resampler(from_hz: int, to_hz: int) -> Any:
     import soxr  # type: ignore[import-untyped]
 
-    return soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
+    return soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32", quality="HQ")
+
+
+class RateChange:
+    """An endless stream of int16 samples at another rate; keeps the resampler's state between chunks."""
+
+    def __init__(self, from_hz: int, to_hz: int) -> None:
+        """Equal rates change nothing."""
+        self._resampler = _resampler(from_hz, to_hz) if from_hz != to_hz else None
+
+    def feed(self, pcm: Pcm) -> Pcm:
+        """What is ready after this chunk, shape (n,): none or up to two chunks (blocks of its filter)."""
+        if self._resampler is None:
+            return pcm
+        return int16_from_float(self._resampler.resample_chunk(float_from_int16(pcm)))
 
 
 def resample(pcm: Pcm, from_hz: int, to_hz: int) -> Pcm:

@@ -37,6 +37,7 @@ class _Window:
     frames: int = 0
     clipped: int = 0
     total: int = 0
+    loudest_dbfs: float = SILENT_DBFS
 
 
 class AudioHealth:
@@ -54,13 +55,16 @@ class AudioHealth:
         problems = self._silence(frame.index, level)
         window = self._window
         window.frames += 1
+        window.loudest_dbfs = max(window.loudest_dbfs, level)
         window.clipped += int(np.count_nonzero(np.abs(frame.pcm.astype(np.int32)) >= INT16_FULL_SCALE - 1))
         window.total += int(frame.pcm.sum(dtype=np.int64))
         if window.frames == WINDOW_FRAMES:
             samples = window.frames * frame.pcm.size
-            problems += self._judge("clipping", window.clipped > CLIPPED_SHARE * samples, frame.index, level)
+            problems += self._judge(
+                "clipping", window.clipped > CLIPPED_SHARE * samples, frame.index, window.loudest_dbfs
+            )
             offset = abs(window.total / samples)
-            problems += self._judge("dc", offset > DC_SHARE * INT16_FULL_SCALE, frame.index, level)
+            problems += self._judge("dc", offset > DC_SHARE * INT16_FULL_SCALE, frame.index, window.loudest_dbfs)
             self._window = _Window()
         return problems
 

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
 import numpy.typing as npt
 
 from appliance.audio.convert import Converter
-from appliance.audio.format import FRAME_MS, SAMPLE_RATE_HZ, Frame, Pcm, frames_of_ms, silent_pcm
+from appliance.audio.format import FRAME_MS, FRAMES_PER_S, SAMPLE_RATE_HZ, Frame, Pcm, frames_of_ms, silent_pcm
 from appliance.errors import AudioError
 from appliance.events import AudioDropped, Event, MicrophoneLost, MicrophoneRestored
+from appliance.runtimes.portaudio import Device, Direction, PortAudio, portaudio
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -77,16 +77,18 @@ class Microphone:
         name: str,
         *,
         open_stream: Callable[[str], CaptureStream] | None = None,
+        refresh: Callable[[], object] | None = None,
         prepare: Callable[[], object] = lambda: None,
         patience: Patience = USUAL_PATIENCE,
     ) -> None:
-        """`name`: part of the device's name, empty for the default. `open_stream` opens it (PortAudio unless given);
-        `prepare` is called first in the capture thread (its priority).
+        """`name`: part of the device's name, empty for the default. `open_stream` opens it, `refresh` looks for new
+        devices before each retry (PortAudio unless given); `prepare` is called first in the capture thread.
         """
         self._name = name
         self._prepare = prepare
         self._patience = patience
         self._open = open_stream or PortAudioStream
+        self._refresh = refresh or _refresh
         self._queue: queue.Queue[Frame | str] = queue.Queue(maxsize=QUEUE_FRAMES)
         """Frames, numbered as they were captured, and between them why there are none for now."""
         self._closing = threading.Event()
@@ -190,6 +192,8 @@ class Microphone:
         while not self._closing.is_set():
             captured = self._captured
             try:
+                if failures:
+                    self._refresh()
                 self._pump()
             except AudioError as error:
                 failures = 1 if self._captured > captured else failures + 1
@@ -221,82 +225,38 @@ class Microphone:
 
 
 class PortAudioStream:
-    """A capture device through sounddevice."""
+    """A capture device through PortAudio."""
 
-    def __init__(self, name: str, *, library: Any = None) -> None:
+    def __init__(self, name: str, *, audio: PortAudio | None = None) -> None:
         """Open the first capture device whose name holds `name`, the default one for an empty name.
 
         Args:
             name: part of the device's name, in any case.
-            library: stands in for `sounddevice` in tests.
+            audio: stands in for the PortAudio of this process in tests.
 
         Raises:
             AudioError: PortAudio is missing, there is no such device, or it cannot be opened.
         """
-        library = _sounddevice() if library is None else library
-        device = _find_device(library, name)
-        self._error: type[Exception] = library.PortAudioError
-        self._name = str(device["name"])
-        self.rate_hz, self.channels = _settings(library, device)
-        self._block_samples = self.rate_hz * FRAME_MS // 1000
-        try:
-            self._stream = library.InputStream(
-                samplerate=self.rate_hz,
-                device=device["index"],
-                channels=self.channels,
-                dtype="int16",
-                blocksize=self._block_samples,
-                latency=DEVICE_LATENCY_S,
-            )
-        except (self._error, ValueError) as error:
-            raise self._failure("cannot be opened", error) from None
-        try:
-            self._stream.start()
-        except self._error as error:
-            self.close()
-            raise self._failure("cannot be started", error) from None
+        audio = audio or portaudio()
+        with audio.opening():
+            device = audio.find(name, Direction.INPUT)
+            self.rate_hz, self.channels = _settings(audio, device)
+            self._stream = audio.open(device, rate_hz=self.rate_hz, channels=self.channels, latency_s=DEVICE_LATENCY_S)
 
     def read(self) -> tuple[npt.NDArray[Any], bool]:
-        try:
-            block, overflowed = self._stream.read(self._block_samples)
-        except self._error as error:
-            raise self._failure("stopped", error) from None
-        return np.asarray(block), bool(overflowed)
+        return self._stream.read(self.rate_hz // FRAMES_PER_S)
 
     def close(self) -> None:
-        self._stream.close(ignore_errors=True)
-
-    def _failure(self, what: str, error: Exception) -> AudioError:
-        return AudioError(f"microphone {self._name!r}: {what} ({error}); plug it in, or end what else uses it")
+        self._stream.close()
 
 
-def _sounddevice() -> Any:
-    try:
-        import sounddevice  # type: ignore[import-untyped]
-    except (ImportError, OSError) as error:
-        raise AudioError(f"microphone: no audio input ({error}); install libportaudio2") from None
-    return sounddevice
+def _refresh() -> None:
+    portaudio().refresh()
 
 
-def _find_device(library: Any, name: str) -> dict[str, Any]:
-    """The capture device: the default one, or the first whose name holds `name`, ignoring case."""
-    try:
-        devices: list[dict[str, Any]] = [library.query_devices(kind="input")] if not name else library.query_devices()
-    except (library.PortAudioError, ValueError) as error:
-        raise AudioError(f"microphone: there is none ({error}); plug one in, or set audio.microphone") from None
-    inputs = [device for device in devices if device["max_input_channels"] > 0]
-    for device in inputs:
-        if name.casefold() in device["name"].casefold():
-            return device
-    known = ", ".join(repr(device["name"]) for device in inputs) or "none at all"
-    raise AudioError(f"microphone {name!r}: no such device; there is: {known}; set audio.microphone")
-
-
-def _settings(library: Any, device: dict[str, Any]) -> tuple[int, int]:
+def _settings(audio: PortAudio, device: Device) -> tuple[int, int]:
     """Rate and channels: 16 kHz mono where the device can, else what is its own (converted afterwards)."""
-    own = int(device["default_samplerate"]), int(device["max_input_channels"])
-    for rate_hz, channels in ((SAMPLE_RATE_HZ, 1), (SAMPLE_RATE_HZ, own[1]), (own[0], 1)):
-        with contextlib.suppress(library.PortAudioError):
-            library.check_input_settings(device=device["index"], channels=channels, dtype="int16", samplerate=rate_hz)
+    for rate_hz, channels in ((SAMPLE_RATE_HZ, 1), (SAMPLE_RATE_HZ, device.channels), (device.rate_hz, 1)):
+        if audio.accepts(device, rate_hz, channels):
             return rate_hz, channels
-    return own
+    return device.rate_hz, device.channels

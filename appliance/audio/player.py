@@ -61,6 +61,11 @@ class Player:
         self._volume = 100
 
     @property
+    def broken(self) -> bool:
+        """The loudspeaker does not take the current utterance."""
+        return self._broken and self._handed_any
+
+    @property
     def playing(self) -> bool:
         """An utterance was begun and neither ended nor interrupted."""
         return self._utterance is not None

@@ -1,21 +1,40 @@
-"""Where answers are heard: a loudspeaker, a WAV file, or nowhere."""
+"""Where answers are heard: a loudspeaker, a WAV file, or nowhere.
+
+A thread feeds the loudspeaker with blocking writes. Callbacks would need none, and through PipeWire they are as good;
+but PulseAudio's ALSA plugin calls 7 to 80 times where 100 are due, while blocking writes keep up with both.
+"""
 
 import contextlib
 import logging
+import threading
 import wave
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
-from appliance.audio.format import FRAMES_PER_S, SAMPLE_RATE_HZ, Pcm, frames_of_ms
+from appliance.audio.convert import RateChange
+from appliance.audio.format import FRAMES_PER_S, SAMPLE_RATE_HZ, Pcm, frames_of_ms, ms_of_frames
 from appliance.errors import AudioError
+from appliance.runtimes.portaudio import Direction, PortAudio, Stream, portaudio
 
 _LOGGER = logging.getLogger(__name__)
 
-QUEUE_FRAMES: Final = frames_of_ms(1000)
-"""Chunks that may wait for the device. The player keeps 10 there; when 50 wait, the device has stopped to take any."""
+QUEUE_FRAMES: Final = frames_of_ms(3000)
+"""Chunks that may wait for the device. The player keeps 10 there; PulseAudio takes none for up to 2 s after it was
+opened (measured); when 150 wait, the device has stopped to take any.
+"""
+
+LATENCY_S: Final = 0.06
+"""Asked of PortAudio: three chunks, so that a late thread is not heard; heard after a barge-in, too."""
+
+QUIET_FRAMES: Final = frames_of_ms(200)
+"""After so much silence everything before it was heard: more than the device's and the resampler's buffers hold."""
+
+JOIN_S: Final = 0.5
+"""How long `close` waits for the thread, which is in a write of 20 ms unless the device hangs."""
 
 PAUSE_S: Final = 0.3
 """Silence between two answers in a WAV file."""
@@ -104,116 +123,175 @@ class WavSpeaker:
 
 
 class DeviceSpeaker:
-    """A loudspeaker, through PortAudio, whose callback only copies bytes out of a bounded queue."""
+    """A loudspeaker, through PortAudio. Between answers it plays silence, so that the next one begins at once."""
 
-    def __init__(self, name: str = "", *, library: Any = None) -> None:
-        """Choose the device; it is opened by `open`.
+    def __init__(self, name: str = "", *, audio: PortAudio | None = None) -> None:
+        """Choose the device; it is looked for by `open`.
 
         Args:
             name: part of the device's name, in any case; empty: the system's default.
-            library: stands in for `sounddevice` in tests.
+            audio: stands in for the PortAudio of this process in tests.
 
         Raises:
-            AudioError: PortAudio is missing, or no playback device has such a name.
+            AudioError: PortAudio is missing.
         """
-        self._library = _sounddevice() if library is None else library
-        self._device = _find_device(self._library, name) if name else None
+        self._audio = audio or portaudio()
+        self._part = name
         self._name = name or "the default loudspeaker"
-        self._queue: deque[bytes] = deque(maxlen=QUEUE_FRAMES)
-        self._stream: Any = None
+        self._line: _Line | None = None
         self._rate_hz = 0
         self._lost = False
 
     def open(self, rate_hz: int) -> None:
-        """Open the device, or keep it open: between answers it plays silence, so that the next one begins at once.
+        """Open the device, or keep it open.
 
         Raises:
-            AudioError: the device is gone, busy, or does not take this rate.
+            AudioError: the device is missing, or busy.
         """
-        if self._stream is not None and self._stream.active and rate_hz == self._rate_hz:
+        if self._line is not None and self._line.works and rate_hz == self._rate_hz:
             return
         self.close()
         try:
-            self._stream = self._library.RawOutputStream(
-                samplerate=rate_hz,
-                blocksize=rate_hz // FRAMES_PER_S,
-                device=self._device,
-                channels=1,
-                dtype="int16",
-                latency="low",
-                callback=self._play,
-            )
-            self._stream.start()
-        except self._library.PortAudioError as error:
-            self.close()
+            self._line = self._found(rate_hz)
+        except AudioError:
             self._lost = True
-            raise AudioError(
-                f"{self._name}: cannot be opened at {rate_hz} Hz ({error}); plug it in, end what uses it, or name a "
-                "device that converts rates, such as 'default', in audio.speaker"
-            ) from None
+            raise
         self._rate_hz = rate_hz
         if self._lost:
             self._lost = False
             _LOGGER.info("%s is back", self._name)
 
     def write(self, pcm: Pcm) -> None:
-        """Queue 20 ms. Raises AudioError once when the device is gone or has taken nothing for a second."""
-        if self._stream is None:
+        """Queue 20 ms. Raises AudioError once when the device is gone or has taken nothing for 3 s."""
+        if self._line is None:
             return
-        if not self._stream.active or len(self._queue) == QUEUE_FRAMES:
+        if self._line.gave_way:
+            self.open(self._rate_hz)
+        if not self._line.put(pcm):
+            line, self._line = self._line, None
+            line.end()  # not joined: if it hangs, the frame loop must not wait for it
             self._lost = True
-            self.close()
-            raise AudioError(f"{self._name}: takes no more sound; plug it in again")
-        self._queue.append(pcm.tobytes())
+            raise AudioError(line.fault or f"{self._name}: takes no more sound; plug it in again")
 
     def abort(self) -> None:
-        """Drop the queue; what PortAudio holds, some 20 ms, is still heard."""
-        self._queue.clear()
+        """Drop the queue; what the device holds, some 60 ms, is still heard."""
+        if self._line is not None:
+            self._line.clear()
+
+    def drain(self) -> None:
+        """Let everything be heard, then free the device. Waits, at most 5 s for one that hangs."""
+        if self._line is not None:
+            self._line.drain()
+        self.close()
 
     def close(self) -> None:
         """Free the device."""
-        self._queue.clear()
-        if self._stream is not None:
-            stream, self._stream = self._stream, None
-            with contextlib.suppress(self._library.PortAudioError):
-                stream.abort()
-            with contextlib.suppress(self._library.PortAudioError):
-                stream.close()
+        if self._line is not None:
+            line, self._line = self._line, None
+            line.end()
+            line.join(JOIN_S)
 
-    def _play(self, out: Any, frames: int, time: object, status: object) -> None:
-        """PortAudio's callback, in its thread: `out` is a buffer of `frames` int16, always one chunk."""
+    def _found(self, rate_hz: int) -> "_Line":
+        """The device, open; a missing one may have been plugged in since the devices were listed."""
         try:
-            out[:] = self._queue.popleft()
-        except IndexError:
-            out[:] = bytes(len(out))
+            return self._opened(rate_hz)
+        except AudioError:
+            if not self._audio.refresh():
+                raise
+        return self._opened(rate_hz)
+
+    def _opened(self, rate_hz: int) -> "_Line":
+        """The device at this rate; one that refuses it, as hardware does, gets its own."""
+        audio = self._audio
+        with audio.opening():
+            device = audio.find(self._part, Direction.OUTPUT)
+            try:
+                stream, taken_hz = audio.open(device, rate_hz=rate_hz, channels=1, latency_s=LATENCY_S), rate_hz
+            except AudioError:
+                taken_hz = device.rate_hz
+                if taken_hz == rate_hz:
+                    raise
+                stream = audio.open(device, rate_hz=taken_hz, channels=1, latency_s=LATENCY_S)
+        silence = np.zeros(rate_hz // FRAMES_PER_S, np.int16)
+        return _Line(stream, RateChange(rate_hz, taken_hz), silence=silence, gives_way=lambda: audio.wanted)
+
+
+class _Line:
+    """An open device and the thread that keeps it filled, with silence when nothing waits.
+
+    The thread alone touches the stream, which it also closes: PortAudio crashes when another one closes it meanwhile.
+    """
+
+    def __init__(self, stream: Stream, rate_change: RateChange, *, silence: Pcm, gives_way: Callable[[], bool]) -> None:
+        """Starts the thread. `silence`: one chunk of it; `gives_way`: asked in silence whether to free the device."""
+        self.fault: str | None = None
+        """Why the device takes no more."""
+        self._stream = stream
+        self._rate_change = rate_change
+        self._silence = silence
+        self._gives_way = gives_way
+        self._queue: deque[Pcm] = deque(maxlen=QUEUE_FRAMES)
+        self._ending = threading.Event()
+        self._draining = threading.Event()
+        # A daemon thread, for it may hang in the sound system and must not block the exit.
+        self._thread = threading.Thread(target=self._run, name="speaker", daemon=True)
+        self._thread.start()
+
+    @property
+    def works(self) -> bool:
+        """It plays what is put."""
+        return self.fault is None and self._thread.is_alive()
+
+    @property
+    def gave_way(self) -> bool:
+        """It ended of itself, without a fault."""
+        return self.fault is None and not self._thread.is_alive()
+
+    def put(self, pcm: Pcm) -> bool:
+        """Queue a chunk; False when the device takes no more."""
+        if not self.works or len(self._queue) == QUEUE_FRAMES:
+            return False
+        self._queue.append(pcm)
+        return True
+
+    def clear(self) -> None:
+        """Drop what waits."""
+        self._queue.clear()
+
+    def drain(self) -> None:
+        """Wait until all is heard."""
+        self._draining.set()
+        self.join(ms_of_frames(QUEUE_FRAMES) / 1000 + 1.0)
+
+    def end(self) -> None:
+        """The thread frees the device and ends as soon as it can."""
+        self._ending.set()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the end; a thread that hangs is left behind."""
+        self._thread.join(timeout=timeout_s)
+
+    def _run(self) -> None:
+        quiet = 0
+        try:
+            while not self._ending.is_set():
+                try:
+                    pcm, quiet = self._queue.popleft(), 0
+                except IndexError:
+                    pcm, quiet = self._silence, quiet + 1
+                if quiet > QUIET_FRAMES and (self._draining.is_set() or self._gives_way()):
+                    return
+                self._stream.write(self._rate_change.feed(pcm).tobytes())
+        except AudioError as error:
+            self.fault = str(error)
+        finally:
+            self._stream.close()
 
 
 def open_speaker(name: str) -> Speaker:
     """The loudspeaker of the configuration: part of a device's name, empty for the default, or `none`.
 
     Raises:
-        AudioError: PortAudio is missing, or there is no such device.
+        AudioError: PortAudio is missing. A missing device is told by `open`, at each answer.
     """
     return SilentSpeaker() if name == "none" else DeviceSpeaker(name)
-
-
-def _sounddevice() -> Any:
-    try:
-        import sounddevice  # type: ignore[import-untyped]
-    except (ImportError, OSError) as error:
-        raise AudioError(f"no audio output ({error}); install libportaudio2, or set audio.speaker to 'none'") from None
-    return sounddevice
-
-
-def _find_device(library: Any, part: str) -> int:
-    """Index of the first playback device whose name contains `part`. Raises AudioError."""
-    outputs = [
-        (index, str(device["name"]))
-        for index, device in enumerate(library.query_devices())
-        if device["max_output_channels"] > 0
-    ]
-    for index, name in outputs:
-        if part.lower() in name.lower():
-            return index
-    known = ", ".join(name for _, name in outputs) or "none at all"
-    raise AudioError(f"audio.speaker = {part!r}: no such playback device; there are: {known}")

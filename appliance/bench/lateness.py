@@ -41,7 +41,9 @@ def lateness(brains: Brains, voice: Voice, frames: Sequence[Frame], seconds: int
             inbox=inbox,
         )
         try:
-            lines.append(_line("frame loop", _paced(build_loop(brains, around).process, frames, seconds)))
+            loop = build_loop(brains, around)
+            lines.append(_line("frame loop", _paced(loop.process, frames, seconds)))
+            loop.close()
         finally:
             workers.close()
     turns = sum(isinstance(event, TranscriptReady) for event in heard)

@@ -1,6 +1,6 @@
 """The command `appliance`: one file a verb, loaded only when it is called.
 
-Exit codes: 0 good, 1 failed, 2 wrong usage or configuration. Errors are one sentence on stderr.
+Exit codes: 0 good, 1 failed, 2 wrong usage or configuration, 130 interrupted. Errors are one sentence on stderr.
 """
 
 import argparse
@@ -49,7 +49,9 @@ def _run(words: list[str]) -> int:
         parser.print_help()
         return 2
     module = _module(values.verb)
-    code: int = module.run(values, config_files.load(values.config))
+    # Whoever asks for the version may do so because nothing else works: the configuration is not looked at.
+    config = None if values.verb == "version" else config_files.load(values.config)
+    code: int = module.run(values, config)
     return code
 
 
@@ -74,7 +76,7 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
             description=text,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        child.add_argument("--config", type=Path, metavar="FILE", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        child.add_argument("--config", type=Path, metavar="FILE", default=argparse.SUPPRESS, help="configuration file")
         module.add_arguments(child)
     return parser
 

@@ -19,7 +19,7 @@ from appliance.ledger import render
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How long."""
     parser.epilog = "Example: appliance bench --seconds 60"
-    parser.add_argument("--seconds", type=int, default=60, metavar="S", help="length of each paced loop (60)")
+    parser.add_argument("--seconds", type=_seconds, default=60, metavar="S", help="length of each paced loop (60)")
 
 
 def run(args: argparse.Namespace, config: LoadedConfig) -> int:
@@ -51,3 +51,9 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
 
 def _title(text: str) -> None:
     print(f"\n{text}", flush=True)
+
+
+def _seconds(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number of seconds, 1 or more")
+    return int(text)

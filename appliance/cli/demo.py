@@ -17,7 +17,7 @@ from appliance.assembly import load_brains, load_voice
 from appliance.audio.speakers import DeviceSpeaker, Speaker, WavSpeaker
 from appliance.config_files import LoadedConfig
 from appliance.daemon import Daemon, ask_for_priority
-from appliance.demo.broker import DemoBroker
+from appliance.demo.broker import demo_broker
 from appliance.demo.person import Line, Person
 from appliance.demo.subscriber import Arrived, Subscriber
 from appliance.demo.table import Turns
@@ -57,12 +57,12 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
     turns = Turns()
     with ExitStack() as stack:
         _tell("loading models; starting a broker of its own ...")
-        broker = stack.enter_context(DemoBroker())
-        subscriber = Subscriber(broker.port)
+        port = stack.enter_context(demo_broker())
+        subscriber = Subscriber(port)
         stack.callback(subscriber.close)
         person = _person(config)
         speaker, where = _speaker(args.speech_out, config)
-        brains = load_brains(_for_the_demo(config, broker.port), wake_words=[WAKE_WORD])
+        brains = load_brains(_for_the_demo(config, port), wake_words=[WAKE_WORD])
         daemon = Daemon(brains, person, speaker, notifier=Notifier({}), listeners=[person.hear])
         printer = threading.Thread(target=_print_messages, args=(subscriber, turns), name="printer")
         _tell(f"texts are published in this demo (privacy.publish_text = true); answers go to {where}\n")
@@ -84,9 +84,14 @@ def _person(config: LoadedConfig) -> Person:
     """Lines spoken by the installed voice, in the same way every time."""
     voice = load_voice(config, deterministic=True)
     try:
-        return Person(SCRIPT, voice, lambda text: print(f'\n{"":>12}somebody says: "{text}"', flush=True))
+        return Person(SCRIPT, voice, _announce)
     finally:
         voice.close()
+
+
+def _announce(text: str) -> None:
+    note = "" if text.lower().startswith(WAKE_WORD) else "   (without the wake word: nothing may happen)"
+    print(f'\n{"":>12}somebody says: "{text}"{note}', flush=True)
 
 
 def _speaker(path: Path | None, config: LoadedConfig) -> tuple[Speaker, str]:

@@ -29,9 +29,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "  appliance models verify"
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="every model: kind, size, licence, whether it is installed, purpose")
+    listing = actions.add_parser(
+        "list",
+        help="every model: kind, size, licence, whether it is installed, purpose",
+        epilog="Example: appliance models list --json",
+    )
     listing.add_argument("--json", action="store_true", help="one JSON array on standard output")
-    install = actions.add_parser("install", help="fetch models, check them, put them in place")
+    install = actions.add_parser(
+        "install", help="fetch models, check them, put them in place", epilog="Example: appliance models install alexa"
+    )
     install.add_argument("names", nargs="*", metavar="NAME", help="models to install; none: the default set")
     install.add_argument(
         "--from",
@@ -41,7 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="take the files from this folder, wheel, zip or file, without any network",
     )
     install.add_argument("--all", action="store_true", help="every model, also those for non-commercial use only")
-    verify = actions.add_parser("verify", help="hash the installed files again; exit code 1 when one is not good")
+    verify = actions.add_parser(
+        "verify",
+        help="hash the installed files again; exit code 1 when one is not good",
+        epilog="Example: appliance models verify",
+    )
     verify.add_argument("names", nargs="*", metavar="NAME", help="models; none: the default set and all installed ones")
 
 

@@ -17,8 +17,8 @@ from appliance.audio.files import SAMPLE_TYPES, FileSource, RawFormat, RawSource
 from appliance.audio.sources import Source
 from appliance.audio.speakers import SilentSpeaker, Speaker, WavSpeaker
 from appliance.config_files import LoadedConfig
-from appliance.errors import UsageError
-from appliance.events import Event, to_json
+from appliance.errors import AudioError, UsageError
+from appliance.events import Event, Failed, to_json
 from appliance.replay import DEFAULT_CLOCK, ReplaySettings, replay
 from appliance.report import describe
 from appliance.trace import Tracer
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clock", type=_clock, default=DEFAULT_CLOCK, metavar="T", help="time at the first sample (ISO)"
     )
-    parser.add_argument("--act", action="store_true", help="carry actions out for real")
+    parser.add_argument("--act", action="store_true", help="run programs for real; MQTT messages are the daemon's")
     raw = parser.add_argument_group("raw PCM on standard input")
     raw.add_argument("--rate", type=int, default=16_000, metavar="HZ", help="sample rate (16000)")
     raw.add_argument("--channels", type=int, default=1, metavar="N", help="channels (1)")
@@ -53,17 +53,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, config: LoadedConfig) -> int:
     """Replay each recording with fresh state."""
     brains = load_brains(config, sentences=args.sentences, wake_words=args.wake_word)
+    failed = False
     settings = ReplaySettings(clock=args.clock, act=args.act, realtime=args.realtime, playback=args.playback)
     with ExitStack() as stack:
         write = stack.enter_context(_writer(args.events))
         voice = load_voice(brains.loaded, deterministic=True)
         stack.callback(voice.close)
+        if args.realtime:
+            voice.start()  # here: its process ends with the thread that starts it, and each file has workers of its own
         speaker: Speaker = WavSpeaker(args.speech_out) if args.speech_out else SilentSpeaker()
         stack.callback(speaker.close)
         for number, name in enumerate(args.audio):
             folder = args.trace / str(number) if args.trace and len(args.audio) > 1 else args.trace
-            _replay_one(brains, _source(name, args), settings, voice=voice, write=write, speaker=speaker, trace=folder)
-    return 0
+            if len(args.audio) > 1:
+                print(f"{name}:", file=sys.stderr, flush=True)
+            try:
+                source = _source(name, args)
+                _replay_one(brains, source, settings, voice=voice, write=write, speaker=speaker, trace=folder)
+            except AudioError as error:  # the other recordings are not to blame
+                print(f"appliance: {error}", file=sys.stderr)
+                failed = True
+    return int(failed)
 
 
 def _replay_one(
@@ -76,12 +86,21 @@ def _replay_one(
     speaker: Speaker,
     trace: Path | None,
 ) -> None:
+    lost: list[str] = []
+
+    def publish(event: Event) -> None:
+        if isinstance(event, Failed) and event.stage == "speaker":
+            lost.append(event.error)
+        write(event)
+
     tracer = Tracer(trace) if trace else None
     try:
-        replay(brains, source, settings, voice=voice, publish=write, speaker=speaker, tracer=tracer)
+        replay(brains, source, settings, voice=voice, publish=publish, speaker=speaker, tracer=tracer)
     finally:
         if tracer:
             tracer.close()
+    if lost:
+        raise AudioError(lost[0])
 
 
 def _source(name: str, args: argparse.Namespace) -> Source:
@@ -94,7 +113,10 @@ def _source(name: str, args: argparse.Namespace) -> Source:
         big_endian=args.big_endian,
         planar=args.planar,
     )
-    return RawSource(sys.stdin.buffer, layout)
+    try:
+        return RawSource(sys.stdin.buffer, layout)
+    except AudioError as error:  # of the layout, which the flags tell
+        raise UsageError(str(error)) from None
 
 
 @contextmanager
@@ -120,5 +142,8 @@ def _line(file: IO[str], event: Event) -> None:
 
 
 def _clock(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: not a time such as 2026-05-01T08:00:00+02:00") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -2,14 +2,15 @@
 
 import argparse
 import logging
+import signal
 import sys
 
-from appliance.assembly import load_brains
+from appliance.assembly import load_brains, load_voice
 from appliance.audio.microphone import Microphone
 from appliance.audio.speakers import SilentSpeaker, Speaker, open_speaker
 from appliance.config import Config
 from appliance.config_files import LoadedConfig
-from appliance.daemon import Daemon, ask_for_priority, event_logger, handle_signals
+from appliance.daemon import Daemon, ask_for_priority, build_mqtt, event_logger, handle_signals
 from appliance.errors import AudioError
 from appliance.notify import Notifier
 
@@ -27,8 +28,12 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
     logging.basicConfig(
         level=config.config.log.level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # until there is something to end cleanly
     brains = load_brains(config)
     if args.check:
+        load_voice(config, deterministic=False).close()
+        if config.config.mqtt.host:
+            build_mqtt(brains, lambda command: None)
         print(f"configuration, home and models are good; wake words: {', '.join(word.name for word in brains.words)}")
         return 0
     microphone = Microphone(
@@ -42,9 +47,8 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
         listeners=[event_logger(config.config.privacy.publish_text, brains.language.free_slots)],
     )
     handle_signals(daemon.stop)
-    microphone.start()
     _LOGGER.info("frame loop: %s", ask_for_priority())
-    daemon.run()
+    daemon.run(capture=microphone.start)
     return 0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from appliance.assembly import LEAD_FRAMES, load_voice
 from appliance.audio.format import FRAME_MS
 from appliance.audio.player import Player
-from appliance.audio.speakers import Speaker, WavSpeaker, open_speaker
+from appliance.audio.speakers import DeviceSpeaker, Speaker, WavSpeaker, open_speaker
 from appliance.config_files import LoadedConfig
 from appliance.errors import AudioError, UsageError
 from appliance.voice.utterance import chunks_of
@@ -35,6 +35,8 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
         for sentence in sentences:
             player.add(1, chunks_of(voice.synthesize(sentence), voice.rate_hz), last=sentence is sentences[-1])
         _play(player, realtime=args.out is None)
+        if isinstance(speaker, DeviceSpeaker):
+            speaker.drain()
     finally:
         voice.close()
         speaker.close()
@@ -42,6 +44,8 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
 
 
 def _play(player: Player, *, realtime: bool) -> None:
+    """A frame every 20 ms, by the clock: what a frame takes is no part of its pause."""
+    began_s = time.monotonic()
     frame = 0
     while player.playing:
         played = player.advance(frame)
@@ -49,4 +53,4 @@ def _play(player: Player, *, realtime: bool) -> None:
             raise AudioError(played.failed)
         frame += 1
         if realtime:
-            time.sleep(FRAME_MS / 1000)
+            time.sleep(max(0.0, began_s + frame * FRAME_MS / 1000 - time.monotonic()))

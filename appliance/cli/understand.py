@@ -5,6 +5,7 @@ Each recording is one utterance without a wake word. Nothing is acted on.
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from appliance.assembly import load_home, load_language, load_recognizer
 from appliance.audio.files import read_pcm
 from appliance.audio.format import FRAME_SAMPLES, Pcm
 from appliance.config_files import LoadedConfig
-from appliance.errors import UsageError
+from appliance.errors import AudioError, UsageError
 from appliance.intent import Intent
 from appliance.listening import CHUNK_FRAMES, Understander
 from appliance.recording import record_utterance
@@ -54,12 +55,19 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
     if not (args.audio or args.text or args.record):
         raise UsageError("understand: nothing to understand; give sound files, --text or --record")
     language = load_language(config, load_home(config), args.sentences)
+    failed = False
     for result in _results(args, config, language):
-        print(json.dumps(msgspec.to_builtins(result)) if args.json else _line(result), flush=True)
-    return 0
+        if isinstance(result, AudioError):  # the other recordings are not to blame
+            print(f"appliance: {result}", file=sys.stderr)
+            failed = True
+        else:
+            print(json.dumps(msgspec.to_builtins(result)) if args.json else _line(result), flush=True)
+    return int(failed)
 
 
-def _results(args: argparse.Namespace, config: LoadedConfig, language: Language) -> Iterator[Understanding]:
+def _results(
+    args: argparse.Namespace, config: LoadedConfig, language: Language
+) -> Iterator[Understanding | AudioError]:
     for text in args.text:
         intent = language.match_any([text])
         yield _result(text, intent.text if intent else text.strip(), intent, language)
@@ -67,7 +75,12 @@ def _results(args: argparse.Namespace, config: LoadedConfig, language: Language)
         return
     understander = Understander(load_recognizer(config, language), language, lambda result: None)
     for path in args.audio:
-        yield _result(str(path), *understand_pcm(understander, read_pcm(path)), language)
+        try:
+            pcm = read_pcm(path)
+        except AudioError as error:
+            yield error
+            continue
+        yield _result(str(path), *understand_pcm(understander, pcm), language)
     if args.record:
         yield _result("microphone", *understand_pcm(understander, record_utterance(config)), language)
 

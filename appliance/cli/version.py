@@ -11,7 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Example: appliance version"
 
 
-def run(args: argparse.Namespace, config: LoadedConfig) -> int:
+def run(args: argparse.Namespace, config: LoadedConfig | None) -> int:
     """Print the version on stdout."""
     print(f"appliance {__version__}")
     return 0

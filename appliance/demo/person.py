@@ -51,8 +51,16 @@ class Line:
 class Person:
     """A live source of frames that says its lines and then leaves."""
 
-    def __init__(self, lines: Sequence[Line], voice: Voice, announce: Callable[[str], None]) -> None:
-        """Synthesize the lines with `voice`; `announce` is told each line as it begins."""
+    def __init__(
+        self,
+        lines: Sequence[Line],
+        voice: Voice,
+        announce: Callable[[str], None],
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Synthesize the lines with `voice`; `announce` is told each line as it begins; `sleep` paces the frames."""
+        self._sleep = sleep
         self._lines = list(lines)
         self._spoken = [_at_16_khz(voice, line.text) for line in lines]
         self._noise = np.random.default_rng(1)
@@ -79,7 +87,7 @@ class Person:
                 position += 1
                 self._since = index
             said, samples = samples[:FRAME_SAMPLES], samples[FRAME_SAMPLES:]
-            time.sleep(max(0.0, started + index * FRAME_MS / 1000 - time.monotonic()))
+            self._sleep(max(0.0, started + index * FRAME_MS / 1000 - time.monotonic()))
             yield Frame(index, self._in_the_room(said))
             index += 1
 

@@ -9,7 +9,7 @@ from appliance.home.turn import Done, Turn
 from appliance.understanding.home_file import ALL_AREAS, Device
 
 QOS: Final = 1
-"""At least once: a light that is told twice is as bright as one told once; one that was not told stays dark."""
+"""The broker confirms each message; where it does not, the answer says so, and nothing is sent again later."""
 
 
 def turn_on(turn: Turn) -> Done:

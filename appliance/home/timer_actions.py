@@ -69,7 +69,7 @@ def _no_timer(turn: Turn) -> Done:
 
 
 def _left(turn: Turn, timer: Timer) -> str:
-    return phrases.remaining((timer.due - turn.situation.now).total_seconds())
+    return phrases.remaining(timer.left_s(turn.situation.steady_s))
 
 
 def _called(turn: Turn, timer: Timer) -> str:

@@ -1,8 +1,9 @@
 """Timers: which ones run, and which are over.
 
 They belong to the frame loop, which asks `fired` once per frame; actions only see the immutable `Timer`s and order
-changes. No clock is read here: `now` is handed in, aware of its zone, and `due` is kept in UTC, so a change between
-summer and winter time moves nothing. Timers are few and live in memory.
+changes. No clock is read here. A timer ends by the steady clock (`steady_s`, handed in), so it runs as long as it was
+set even when the wall clock is put right meanwhile. The wall clock (`now`, aware of its zone) only says what to show as
+`due`, in UTC. Timers are few and live in memory.
 """
 
 from dataclasses import dataclass
@@ -32,8 +33,15 @@ class Timer:
     duration_s: int
     """As asked for, SHORTEST_S..LONGEST_S."""
 
+    ends_s: float
+    """When it rings, on the steady clock, in whole microseconds."""
+
     due: datetime
-    """When it rings, UTC."""
+    """When it rings, UTC, as the wall clock was when it was set: to be shown, never to be computed with."""
+
+    def left_s(self, steady_s: float) -> float:
+        """How long it still runs at that moment of the steady clock, in whole microseconds; not above 0: it is over."""
+        return _microseconds(self.ends_s - steady_s)
 
 
 class Timers:
@@ -46,11 +54,11 @@ class Timers:
 
     @property
     def active(self) -> tuple[Timer, ...]:
-        """What runs, in the order of due."""
-        return tuple(sorted(self._running.values(), key=_due))
+        """What runs; what ends first comes first."""
+        return tuple(sorted(self._running.values(), key=_end))
 
-    def set(self, now: datetime, duration_s: int, label: str | None = None) -> Timer:
-        """Start a timer.
+    def set(self, now: datetime, steady_s: float, duration_s: int, label: str | None = None) -> Timer:
+        """Start a timer at this moment, as told by the wall clock and by the steady one.
 
         Raises:
             StageError: the duration is out of range, or LIMIT timers run already; nothing was started.
@@ -61,7 +69,8 @@ class Timers:
             raise StageError(f"timer of {duration_s} s: {LIMIT} timers run already; cancel one first")
         self._given += 1
         due = now.astimezone(UTC) + timedelta(seconds=duration_s)
-        timer = Timer(id=f"timer-{self._given}", label=label, duration_s=duration_s, due=due)
+        ends_s = _microseconds(steady_s + duration_s)
+        timer = Timer(id=f"timer-{self._given}", label=label, duration_s=duration_s, ends_s=ends_s, due=due)
         self._running[timer.id] = timer
         return timer
 
@@ -69,13 +78,18 @@ class Timers:
         """Take a timer back; None when it does not run (any more)."""
         return self._running.pop(id, None)
 
-    def fired(self, now: datetime) -> list[Timer]:
-        """The timers that are over by `now`, in the order of due. They run no longer."""
-        over = sorted((timer for timer in self._running.values() if timer.due <= now), key=_due)
+    def fired(self, steady_s: float) -> list[Timer]:
+        """The timers that are over at that moment of the steady clock, first ended first. They run no longer."""
+        over = sorted((timer for timer in self._running.values() if timer.left_s(steady_s) <= 0), key=_end)
         for timer in over:
             del self._running[timer.id]
         return over
 
 
-def _due(timer: Timer) -> datetime:
-    return timer.due
+def _end(timer: Timer) -> float:
+    return timer.ends_s
+
+
+def _microseconds(seconds: float) -> float:
+    """Without the last digits of float sums: they would ring a frame late, or answer a second too much."""
+    return round(seconds, 6)

@@ -32,10 +32,13 @@ class Situation:
     """What an action may look at, as it was when the intent was understood."""
 
     now: datetime
-    """Aware, in the zone of the home."""
+    """The wall clock, aware, in the zone of the home: for answers about the time."""
+
+    steady_s: float
+    """The same moment on the steady clock: for how long a timer still runs."""
 
     timers: tuple[Timer, ...]
-    """What runs, in the order of due."""
+    """What runs; what ends first comes first."""
 
     volume: int
     """Percent, 0..100."""

@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any, Final
 
 import msgspec
@@ -32,6 +33,10 @@ DIAL_WAIT_S: Final = 5.0
 STABLE_S: Final = 10.0
 """A connection that lasted this long lets the pauses begin at 1 s again; one that flaps does not."""
 
+PUBACK_WAIT_S: Final = 2.0
+"""Longest wait for the broker to confirm a message for a device. A broker in the house takes milliseconds; Linux sends
+lost packets again after 0.2, 0.6 and 1.4 s, and whoever spoke should not wait longer for an answer."""
+
 LARGEST_PACKET_BYTES: Final = 16_384
 """The broker is asked (MQTT 5) to send nothing larger: a command has at most 4,096 bytes, its topic some dozens."""
 
@@ -39,7 +44,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class MqttClient:
-    """Publishes events, state and figures; hands over commands. Never blocks its caller, never needs the broker."""
+    """Publishes events, state and figures; hands over commands. Never needs the broker; only `publish` waits for it."""
 
     def __init__(
         self,
@@ -113,12 +118,29 @@ class MqttClient:
         self._retain(self._topics.metrics, msgspec.json.encode(metrics), qos=0)
 
     def publish(self, topic: str, payload: bytes | str, qos: int, retain: bool) -> None:
-        """Publish a message for a device of the home. `qos`: 0 or 1. Raises BrokerError when it cannot be sent now."""
+        """Publish a message for a device of the home. `qos`: 0 or 1.
+
+        With QoS 1 it waits, at most `PUBACK_WAIT_S`, until the broker has confirmed the message: a connection that died
+        silently takes messages until its keep-alive is over. Not for the frame loop, nor for the MQTT thread.
+
+        Raises:
+            BrokerError: it cannot be sent now, or the broker did not confirm it. It is not sent again.
+        """
         data = payload.encode() if isinstance(payload, str) else payload
-        message = Message(topic=check(topic), payload=data, qos=qos, retain=retain)
+        receipt = Future[None]() if qos else None
+        message = Message(topic=check(topic), payload=data, qos=qos, retain=retain, receipt=receipt)
         if not self._outgoing.put_at_once(message):
             reason = "too many messages wait for it; try again" if self._outgoing.is_open else self.status
             raise BrokerError(f"{topic} cannot be published: {reason}")
+        if receipt is None:
+            return
+        try:
+            receipt.result(PUBACK_WAIT_S)
+        except TimeoutError:
+            reason = f"broker {self._access.address}: no answer within {PUBACK_WAIT_S:g} s; check it and the network"
+            raise BrokerError(f"{topic} was not confirmed: {reason}") from None
+        except BrokerError as error:
+            raise BrokerError(f"{topic} was not confirmed: {error}") from None
 
     def close(self) -> None:
         """Send what waits (at most 2 s), say `offline`, disconnect."""
@@ -156,13 +178,15 @@ class MqttClient:
         """One connection, to its end. Returns why it ended."""
         farewell = Message(topic=self._topics.availability, payload=OFFLINE.encode(), qos=1, retain=True)
         try:
-            return connection.serve(self._closing, farewell)
+            problem = connection.serve(self._closing, farewell)
         except Exception as error:  # a packet that paho cannot read must end this connection, not the thread
             _LOGGER.debug("The MQTT library failed", exc_info=True)
-            return f"broker {self._access.address}: it sent what is not MQTT ({error!r:.100}); check mqtt.port"
-        finally:
-            connection.drop()
-            self._outgoing.closed()
+            problem = f"broker {self._access.address}: it sent what is not MQTT ({error!r:.100}); check mqtt.port"
+        if self._closing.is_set():
+            problem = "the appliance is ending"
+        connection.drop(problem)
+        self._outgoing.closed(problem)
+        return problem
 
     def _connection(self, *, mqtt5: bool) -> Connection:
         """A connection yet to be opened, speaking MQTT 5 or 3.1.1."""

@@ -47,7 +47,7 @@ class Connection:
         self._outgoing = outgoing
         self._on_open = on_open
         self._on_message = on_message
-        self._tickets: dict[int, int] = {}
+        self._under_way: dict[int, tuple[int | None, Message]] = {}
         self._end = ""
         self.is_accepted = False
         self.version_refused = False
@@ -75,10 +75,15 @@ class Connection:
             self._leave(farewell)
         return self._end
 
-    def drop(self) -> None:
-        """Close the socket, however things stand. Without a DISCONNECT before, the broker publishes the last will."""
+    def drop(self, problem: str) -> None:
+        """Close the socket, however things stand; who waits for a confirmation is told the problem.
+
+        Without a DISCONNECT before, the broker publishes the last will.
+        """
         if (sock := self._client.socket()) is not None:
             sock.close()
+        for _, message in self._under_way.values():
+            message.answer(problem)
 
     def _step(self, timeout_s: float) -> None:
         """Send what can be sent, wait for something to happen, and handle it."""
@@ -103,10 +108,10 @@ class Connection:
         while self._client.socket() is not None and not self._client.want_write():
             if (taken := self._outgoing.take()) is None:
                 return
-            ticket, message = taken
+            _, message = taken
             sent = self._client.publish(message.topic, message.payload, message.qos, message.retain)
-            if ticket is not None:
-                self._tickets[sent.mid] = ticket
+            if message.qos:
+                self._under_way[sent.mid] = taken
 
     def _leave(self, farewell: Message) -> None:
         """Drain, say farewell, disconnect. An unconfirmed farewell is left to the last will, which says the same."""
@@ -146,10 +151,15 @@ class Connection:
         self._on_message(message.topic, message.payload, message.retain)
 
     def _published(self, _client: Any, _userdata: Any, mid: int, reason: Any, _properties: Any) -> None:
-        if (ticket := self._tickets.pop(mid, None)) is not None:
-            self._outgoing.events.acknowledge(ticket)
-        if reason.value >= FAILURE:
+        refused = reason.value >= FAILURE
+        if refused:
             self._limited("publish")
+        if (taken := self._under_way.pop(mid, None)) is None:  # of QoS 0, or the farewell
+            return
+        ticket, message = taken
+        if ticket is not None:
+            self._outgoing.events.acknowledge(ticket)
+        message.answer(self._end if refused else None)
 
     def _subscribed(self, _client: Any, _userdata: Any, _mid: int, reasons: Any, _properties: Any) -> None:
         if any(reason.value >= FAILURE for reason in reasons):

@@ -5,8 +5,11 @@ This is the wall behind which a durable outbox may stand one day: whoever keeps 
 
 import threading
 from collections import deque
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final
+
+from appliance.errors import BrokerError
 
 CAPACITY: Final = 2000
 """Events kept while the broker is away: about 150 turns of 13 events, under 1 MB."""
@@ -42,6 +45,18 @@ class Message:
     retain: bool = False
     chatter: bool = False
     """Dropped before others when there is no room."""
+
+    receipt: Future[None] | None = None
+    """Of QoS 1 where somebody waits for the broker's confirmation; fails with BrokerError."""
+
+    def answer(self, problem: str | None = None) -> None:
+        """Tell who waits that the broker has it, or why that will never be known. At most once for each message."""
+        if self.receipt is None:
+            return
+        if problem is None:
+            self.receipt.set_result(None)
+        else:
+            self.receipt.set_exception(BrokerError(problem))
 
 
 class EventQueue:

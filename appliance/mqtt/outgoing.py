@@ -64,11 +64,14 @@ class Outgoing:
             self._is_open = True
             self._at_once = deque(self._retained.values())
 
-    def closed(self) -> None:
-        """The connection is gone: events wait again, messages of the moment are dropped."""
+    def closed(self, problem: str) -> None:
+        """The connection is gone, `problem` says why: events wait again, messages of the moment are dropped."""
         with self._lock:
             self._is_open = False
+            given_up = list(self._at_once)
             self._at_once.clear()
+        for message in given_up:
+            message.answer(problem)
         self.events.rewind()
 
     def take(self) -> tuple[int | None, Message] | None:

@@ -6,7 +6,9 @@ recognizer that was fed aborts the process, so there is no way to do that here: 
 """
 
 import json
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -17,6 +19,10 @@ UNKNOWN = "[unk]"
 """Sentence that stands for everything else; without it the recognizer must choose one of the sentences."""
 
 _PARTS = ("am/final.mdl", "conf/model.conf", "conf/mfcc.conf")
+
+
+QUIET = -1
+"""Log level of the library: errors only."""
 
 
 class Recognizer(Protocol):
@@ -33,15 +39,6 @@ class Recognizer(Protocol):
 
     def FinalResult(self) -> str:
         """End the utterance now."""
-
-    def Reset(self) -> None:
-        """Forget the utterance."""
-
-    def SetWords(self, enable_words: bool) -> None:
-        """Results list each word with its times and confidence."""
-
-    def SetPartialWords(self, enable_partial_words: bool) -> None:
-        """Partial results do, too."""
 
     def SetMaxAlternatives(self, max_alternatives: int) -> None:
         """Results list this many readings; 0: one, with word confidences."""
@@ -63,10 +60,11 @@ class VoskModel:
             )
         import vosk  # type: ignore[import-untyped]
 
-        vosk.SetLogLevel(-1)
+        vosk.SetLogLevel(QUIET)
         self._recognizer_class: Any = vosk.KaldiRecognizer
         try:
-            self._model: Any = vosk.Model(str(path))
+            with _without_dither(path) as folder:
+                self._model: Any = vosk.Model(str(folder))
         except Exception as error:  # the library raises nothing narrower
             raise ModelError(f"{path}: Vosk cannot load the model ({error}); install it again") from None
 
@@ -80,3 +78,22 @@ class VoskModel:
             return cast(Recognizer, self._recognizer_class(self._model, SAMPLE_RATE_HZ))
         grammar = json.dumps(list(sentences))
         return cast(Recognizer, self._recognizer_class(self._model, SAMPLE_RATE_HZ, grammar))
+
+
+@contextmanager
+def _without_dither(model: Path) -> Iterator[Path]:
+    """The model's folder with one setting more, for as long as it takes to load it.
+
+    By default noise of one bit is added to the sound, from a random generator that goes on from one utterance to the
+    next: the same sound would not give the same text twice.
+    """
+    with tempfile.TemporaryDirectory(prefix="vosk-") as folder:
+        for part in model.iterdir():
+            if part.name != "conf":
+                (Path(folder) / part.name).symlink_to(part.resolve())
+        (Path(folder) / "conf").mkdir()
+        for settings in (model / "conf").iterdir():
+            (Path(folder) / "conf" / settings.name).write_bytes(settings.read_bytes())
+        with (Path(folder) / "conf" / "mfcc.conf").open("a", encoding="utf-8") as mfcc:
+            mfcc.write("\n--dither=0\n")
+        yield Path(folder)

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from appliance.config_files import MANIFEST
-from appliance.errors import ModelError
+from appliance.errors import ModelError, UnknownModelError
 from appliance.models import Kind, ModelStore
 from appliance.runtimes.tflite import TfliteFile
 from appliance.runtimes.vosk import VoskModel
@@ -54,7 +54,7 @@ def find(name_or_path: str | Path, *, store: ModelStore | None = None, phrases: 
         return _from_manifest(known[_normal(asked)], store)
     if phrases is not None:
         return _from_phrase(_normal(asked).replace("_", " "), phrases)
-    raise ModelError(
+    raise UnknownModelError(
         f'no wake word "{asked}"; there are {", ".join(known.values())}; '
         f"other phrases need a speech recognizer (appliance models install vosk-small-en-us)"
     )

@@ -11,7 +11,7 @@ What it understood so far shows the phrase before it has ended, and sometimes ta
 import json
 
 from appliance.audio.format import FRAMES_PER_S, Pcm, frames_of_ms
-from appliance.errors import ModelError
+from appliance.errors import UnknownModelError
 from appliance.runtimes.vosk import UNKNOWN, Recognizer, VoskModel
 
 STEP_FRAMES = frames_of_ms(240)
@@ -54,7 +54,7 @@ class PhraseModel:
         self._words = phrase.split()
         unknown = [word for word in self._words if not model.knows(word)]
         if unknown or not self._words:
-            raise ModelError(
+            raise UnknownModelError(
                 f'wake word "{phrase}": the recognizer does not know "{" ".join(unknown)}"; '
                 f"choose other words, or a name from appliance models list"
             )
