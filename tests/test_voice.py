@@ -25,6 +25,7 @@ from appliance.voice.piper import PROGRAM, PiperVoice, Rests
 from appliance.voice.simple import SimpleVoice
 from appliance.voice.utterance import chunks_of
 from appliance.voice.voice import LONGEST_SENTENCE_CHARACTERS, cleaned, split_sentences
+from tests.broker import wait_until
 
 RATE_HZ = 22_050
 
@@ -219,7 +220,8 @@ def test_what_the_process_started_ends_with_it(tmp_path: Path) -> None:
     )
     with pytest.raises(StageError):
         voice.synthesize("hello")
-    assert ended(int((tmp_path / "grandchild").read_text()))
+    grandchild = int((tmp_path / "grandchild").read_text())
+    wait_until(lambda: ended(grandchild), "a killed process is gone at once, but not before kill returns")
 
 
 def ended(pid: int) -> bool:
