@@ -108,6 +108,8 @@ SAID: list[tuple[str, str, dict[str, Any]]] = [
     ("turn the kitchen light on", "turn_on", {"device": "kitchen_light"}),
     ("switch on the bedroom light", "turn_on", {"device": "bedroom_light"}),
     ("kitchen light on", "turn_on", {"device": "kitchen_light"}),
+    ("turn off everything", "turn_off", {"area": "all"}),
+    ("turn everything off", "turn_off", {"area": "all"}),
     ("can you turn on the living room lamp please", "turn_on", {"device": "living_room_lamp"}),
     ("could you please switch the floor lamp on", "turn_on", {"device": "living_room_lamp"}),
     ("turn on the fan", "turn_on", {"device": "fan"}),
