@@ -115,4 +115,4 @@ def test_every_kind_has_a_hint() -> None:
 def test_a_frame_is_only_looked_at() -> None:
     pcm: Pcm = np.zeros(320, np.int16)
     pcm.flags.writeable = False
-    AudioHealth().update(Frame(0, pcm))
+    assert AudioHealth().update(Frame(0, pcm)) == []

@@ -452,4 +452,6 @@ def test_a_message_that_needs_no_confirmation_is_not_waited_for() -> None:
 
 
 def test_a_client_that_was_never_started_closes() -> None:
-    client_of(1883).close()
+    client = client_of(1883)
+    client.close()
+    assert client.dropped_events == 0
