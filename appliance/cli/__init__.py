@@ -20,7 +20,7 @@ VERBS = ("run", "demo", "replay", "understand", "say", "models", "bench", "versi
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    # One BLAS thread: with more, the small products of the frame loop cost 17 times as much CPU (measured: 176 instead of 10 us).
+    # One BLAS thread: with more, the small products of the frame loop cost 17 times as much (176 instead of 10 us).
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     words = sys.argv[1:] if arguments is None else arguments
