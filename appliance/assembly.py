@@ -17,7 +17,8 @@ from appliance.audio.ring import Ring
 from appliance.audio.speakers import Speaker
 from appliance.clock import Clock
 from appliance.config_files import MANIFEST, LoadedConfig
-from appliance.dialog import PRE_ROLL_FRAMES, Dialog
+from appliance.dialog import Dialog
+from appliance.dialog_handlers import PRE_ROLL_FRAMES
 from appliance.errors import ConfigError, UnknownModelError
 from appliance.home.actions import Actions
 from appliance.home.effects import HomeEffects, Publish

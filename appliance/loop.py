@@ -15,7 +15,8 @@ from appliance.acting import Acting
 from appliance.audio.format import SILENT_DBFS, Frame, Pcm, frames_of_ms, level_dbfs, silent_pcm
 from appliance.audio.health import AudioHealth
 from appliance.audio.ring import Ring as FrameRing
-from appliance.dialog import PRE_ROLL_FRAMES, Dialog
+from appliance.dialog import Dialog
+from appliance.dialog_handlers import PRE_ROLL_FRAMES
 from appliance.events import (
     Event,
     Failed,

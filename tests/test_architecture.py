@@ -49,6 +49,7 @@ LAYERS = {
     "appliance.audio.ring": Layer.LOGIC,
     "appliance.audio.tones": Layer.LOGIC,
     "appliance.dialog": Layer.LOGIC,
+    "appliance.dialog_handlers": Layer.LOGIC,
     "appliance.home": Layer.LOGIC,
     "appliance.home.*": Layer.LOGIC,
     "appliance.marks": Layer.LOGIC,

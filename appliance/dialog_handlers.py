@@ -1,0 +1,313 @@
+"""What each fact does in the dialog: the handlers behind the table of `dialog.py`."""
+
+import msgspec
+
+from appliance.audio.format import frames_of_ms
+from appliance.events import (
+    ActionDone,
+    Event,
+    Failed,
+    IntentRecognized,
+    IntentRejected,
+    LoadShed,
+    PartialTranscript,
+    ReplyGiven,
+    SpeakingEnded,
+    SpeakingStarted,
+    SpeechEnded,
+    SpeechStarted,
+    State,
+    StateChanged,
+    TimerFired,
+    TranscriptReady,
+    WakeDetected,
+)
+from appliance.facts import (
+    Act,
+    Acted,
+    AskedToListen,
+    AskedToMute,
+    AskedToSay,
+    AskedToStop,
+    CommandBegan,
+    CommandEnded,
+    Hush,
+    Listen,
+    Order,
+    PartlyHeard,
+    PlaybackEnded,
+    PlaybackStarted,
+    Rang,
+    Recognize,
+    Ring,
+    RingTimedOut,
+    Say,
+    StageFailed,
+    StopListening,
+    TurnTimedOut,
+    Understood,
+    Woken,
+)
+from appliance.marks import Marks
+
+PRE_ROLL_FRAMES = frames_of_ms(1500)
+"""The recognizer hears so much before the detection: the whole wake word, which engines detect at most 0.3 s after its
+end and which rarely lasts longer than 1.2 s."""
+
+MAX_WAITING_TEXTS = 8
+"""Texts that others want spoken while the appliance is busy; more are refused, and the refusal is told."""
+
+AWAITED_STAGES = frozenset({"recognition", "action"})
+"""Workers whose result the state `thinking` waits for. Another's failure, as of the voice, does not end a turn."""
+
+
+class Handlers:
+    """What the dialog remembers, and one method for each kind of fact; `dialog.py` says which applies in which state.
+
+    A handler returns the state that it led to; what it emits and orders is gathered in `_out`.
+    """
+
+    def __init__(self, *, apology: str) -> None:
+        """`apology` is said when an utterance was not understood, or its action failed without a word."""
+        self.state = State.IDLE
+        self.session: int | None = None
+        self._apology = apology
+        self._rest = State.IDLE
+        self._sessions = 0
+        self._turn = 0
+        self._marks = Marks()
+        self._last_reply: str | None = None
+        self._ringing: tuple[str, ...] = ()
+        self._waiting: tuple[str, ...] = ()
+        self._out: list[Event | Order] = []
+
+    @property
+    def turn(self) -> int:
+        """Number of the current utterance."""
+        return self._turn
+
+    @property
+    def muted(self) -> bool:
+        """The microphone is off: no wake word counts, whatever is said or rings meanwhile."""
+        return self._rest is State.MUTED
+
+    def in_session(self, event: Event) -> Event:
+        """An event of a stage, stamped with the current session."""
+        return msgspec.structs.replace(event, session=self.session)
+
+    # What the handlers have in common.
+
+    def _emit(self, event: Event) -> None:
+        self._out.append(self.in_session(event))
+
+    def _order(self, order: Order) -> None:
+        self._out.append(order)
+
+    def _go(self, to: State, frame: int) -> State:
+        if to is not self.state:
+            self._emit(StateChanged(frame=frame, from_=self.state, to=to))
+            self.state = to
+        return to
+
+    def _listen(self, frame: int, word_end: int | None) -> State:
+        """Open the microphone for a command, as a new turn of the session."""
+        self._turn += 1
+        self._marks = Marks(woken=frame, word_end=word_end)
+        pre_roll = PRE_ROLL_FRAMES if word_end is not None else 0
+        self._order(Listen(turn=self._turn, from_frame=max(0, frame - pre_roll), at_frame=frame))
+        return self._go(State.LISTENING, frame)
+
+    def _open_session(self) -> None:
+        self._sessions += 1
+        self.session = self._sessions
+
+    def _answer(self, text: str, frame: int) -> State:
+        self._last_reply = text
+        self._emit(ReplyGiven(frame=frame, text=text))
+        self._order(Say(text))
+        return self._go(State.SPEAKING, frame)
+
+    def _finish(self, frame: int) -> State:
+        """End the session; speak or ring if something waits, else rest."""
+        if self.session is not None:
+            self._emit(self._marks.times(frame))
+        if self._waiting:
+            text, self._waiting = self._waiting[0], self._waiting[1:]
+            self.session = None
+            return self._answer(text, frame)
+        if self._ringing:
+            self._order(Ring())
+        self._go(State.RINGING if self._ringing else self._rest, frame)
+        self.session = None
+        return self.state
+
+    # Handlers: one for each kind of fact, shared by the states where it means the same.
+
+    def _wake(self, fact: Woken) -> State:
+        if self.muted:
+            return self.state
+        self._leave(fact.frame)
+        self._open_session()
+        self._emit(WakeDetected(frame=fact.frame, word=fact.word, engine=fact.engine, score=fact.score))
+        return self._listen(fact.frame, fact.word_end)
+
+    def _asked_to_listen(self, fact: AskedToListen) -> State:
+        if self.muted:
+            return self.state
+        self._leave(fact.frame)
+        if self.state is not State.LISTENING:
+            self._open_session()
+        return self._listen(fact.frame, None)
+
+    def _leave(self, frame: int) -> None:
+        """Give up what is going on, so that something else can begin; a session that listens goes on to listen."""
+        if self.state in (State.SPEAKING, State.RINGING):
+            self._order(Hush())
+        if self.state is State.SPEAKING:
+            self._emit(SpeakingEnded(frame=frame, reason="interrupted"))
+        if self.state is State.LISTENING and self._marks.began is not None:
+            self._emit(SpeechEnded(frame=frame, reason="cancelled"))
+        if self.state is not State.LISTENING and self.session is not None:
+            self._emit(self._marks.times(frame))
+
+    def _settle(self, frame: int) -> State:
+        """Give up everything, also what waits, and rest."""
+        self._leave(frame)
+        if self.state is State.LISTENING:
+            self._order(StopListening())
+            self._emit(self._marks.times(frame))
+        self._ringing = self._waiting = ()
+        self._go(self._rest, frame)
+        self.session = None
+        return self.state
+
+    def _began(self, fact: CommandBegan) -> State:
+        self._marks.began = fact.frame
+        self._emit(SpeechStarted(frame=fact.frame))
+        return self.state
+
+    def _partly(self, fact: PartlyHeard) -> State:
+        if fact.turn == self._turn:
+            self._emit(PartialTranscript(frame=fact.frame, text=fact.text))
+        return self.state
+
+    def _ended(self, fact: CommandEnded) -> State:
+        self._marks.ended = fact.frame
+        if fact.reason == "no_speech":
+            self._order(StopListening())
+            self._emit(IntentRejected(frame=fact.frame, text=None, reason="no_speech"))
+            return self._finish(fact.frame)
+        self._marks.last_speech = fact.last_speech
+        self._emit(SpeechEnded(frame=fact.frame, reason="too_long" if fact.reason == "too_long" else "silence"))
+        self._order(Recognize(self._turn))
+        return self._go(State.THINKING, fact.frame)
+
+    def _understood(self, fact: Understood) -> State:
+        if fact.turn != self._turn:
+            return self.state
+        self._marks.understood = fact.frame
+        if not fact.text:
+            self._emit(IntentRejected(frame=fact.frame, text=None, reason="no_speech"))
+            return self._finish(fact.frame)
+        self._emit(TranscriptReady(frame=fact.frame, text=fact.text))
+        if fact.intent is None:
+            rejected = IntentRejected(
+                frame=fact.frame, text=fact.text, reason="not_understood", nearest=fact.nearest, score=fact.score
+            )
+            self._emit(rejected)
+            return self._answer(self._apology, fact.frame)
+        intent = fact.intent
+        recognized = IntentRecognized(
+            frame=fact.frame,
+            intent=intent.name,
+            slots=intent.slots,
+            values=intent.values,
+            text=fact.text,
+            decision="act",
+        )
+        self._emit(recognized)
+        self._order(Act(turn=self._turn, session=self.session, intent=intent, last_reply=self._last_reply))
+        return self.state
+
+    def _acted(self, fact: Acted) -> State:
+        """What was done is told even when its turn was given up; the answer belongs to its turn only."""
+        outcome = fact.outcome
+        self._out.append(
+            ActionDone(
+                frame=fact.frame,
+                session=fact.session,
+                intent=fact.intent.name,
+                ok=outcome.ok,
+                detail=outcome.detail,
+                dry_run=fact.dry_run,
+            )
+        )
+        if outcome.ends:
+            self._ringing = ()
+            if self.state is State.RINGING:
+                self._order(Hush())
+                return self._finish(fact.frame)
+        if self.state is not State.THINKING or fact.turn != self._turn:
+            return self.state
+        self._marks.acted = fact.frame
+        reply = outcome.reply or (None if outcome.ok else self._apology)
+        return self._answer(reply, fact.frame) if reply else self._finish(fact.frame)
+
+    def _playing(self, fact: PlaybackStarted) -> State:
+        if self._marks.first_audio is None:
+            self._marks.first_audio = fact.frame
+        self._emit(SpeakingStarted(frame=fact.frame))
+        return self._go(State.SPEAKING, fact.frame)
+
+    def _played(self, fact: PlaybackEnded) -> State:
+        self._emit(SpeakingEnded(frame=fact.frame, reason="failed" if fact.failed else "done"))
+        return self._finish(fact.frame)
+
+    def _rang(self, fact: Rang) -> State:
+        self._emit(TimerFired(frame=fact.frame, timer=fact.timer, label=fact.label, due=fact.due))
+        self._ringing = (*self._ringing, fact.timer)
+        if self.state is self._rest:
+            self._order(Ring())
+            return self._go(State.RINGING, fact.frame)
+        return self.state
+
+    def _ring_over(self, fact: RingTimedOut) -> State:
+        self._ringing = ()
+        if self.state is not State.RINGING:
+            return self.state
+        self._order(Hush())
+        return self._finish(fact.frame)
+
+    def _stage_failed(self, fact: StageFailed) -> State:
+        """Nobody waits for a result that will not come."""
+        self._emit(Failed(frame=fact.frame, stage=fact.stage, error=fact.error))
+        awaited = self.state is State.THINKING and fact.stage in AWAITED_STAGES
+        return self._answer(self._apology, fact.frame) if awaited else self.state
+
+    def _timed_out(self, fact: TurnTimedOut) -> State:
+        """Whatever hangs: the turn ends, and the person is told."""
+        self._emit(Failed(frame=fact.frame, stage="turn", error=f"no result while {self.state}"))
+        if self.state is State.LISTENING:
+            self._order(StopListening())
+        return self._answer(self._apology, fact.frame)
+
+    def _asked_to_say(self, fact: AskedToSay) -> State:
+        if self.state is self._rest:
+            return self._answer(fact.text, fact.frame)
+        if len(self._waiting) < MAX_WAITING_TEXTS:
+            self._waiting = (*self._waiting, fact.text)
+        else:
+            self._emit(LoadShed(frame=fact.frame, what="say: too many texts wait to be spoken", since=fact.frame))
+        return self.state
+
+    def _asked_to_stop(self, fact: AskedToStop) -> State:
+        return self._settle(fact.frame)
+
+    def _asked_to_mute(self, fact: AskedToMute) -> State:
+        if fact.on == self.muted:
+            return self.state
+        if fact.on:
+            self._rest = State.MUTED
+            return self._settle(fact.frame)
+        self._rest = State.IDLE
+        return self._go(State.IDLE, fact.frame) if self.state is State.MUTED else self.state
