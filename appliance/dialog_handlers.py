@@ -113,8 +113,9 @@ class Handlers:
         """Open the microphone for a command, as a new turn of the session."""
         self._turn += 1
         self._marks = Marks(woken=frame, word_end=word_end)
-        pre_roll = PRE_ROLL_FRAMES if word_end is not None else 0
-        self._order(Listen(turn=self._turn, from_frame=max(0, frame - pre_roll), at_frame=frame))
+        woken = word_end is not None
+        first = max(0, frame - PRE_ROLL_FRAMES) if woken else frame
+        self._order(Listen(turn=self._turn, from_frame=first, at_frame=frame, after_wake=woken))
         return self._go(State.LISTENING, frame)
 
     def _open_session(self) -> None:

@@ -186,6 +186,9 @@ class Listen:
     at_frame: int
     """Endpointing starts here."""
 
+    after_wake: bool
+    """The sound begins before a wake word that the recognizer can tell from the command."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recognize:

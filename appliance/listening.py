@@ -35,7 +35,6 @@ class _Utterance:
     turn: int
     from_frame: int
     at_frame: int
-    after_wake: bool
     fed_to: int
     """Index after the last frame that the recognizer was given."""
 
@@ -68,16 +67,14 @@ class Listening:
 
     def begin(self, order: Listen) -> None:
         """Start an utterance; the recognizer gets the ring from `from_frame` on."""
-        after_wake = order.from_frame < order.at_frame
-        utterance = _Utterance(
-            order.turn, order.from_frame, order.at_frame, after_wake, max(order.from_frame, self._ring.oldest)
-        )
+        first = max(order.from_frame, self._ring.oldest)
+        utterance = _Utterance(order.turn, order.from_frame, order.at_frame, fed_to=first)
         self._utterance = utterance
         self._detector.reset()
         for frame in self._ring.frames(order.at_frame - WARM_UP_FRAMES + 1, order.at_frame):
             self._detector.process(frame)
         self._endpointer.begin(order.at_frame)
-        utterance.whole = self._worker.submit(lambda: self._understander.begin(after_wake))
+        utterance.whole = self._worker.submit(lambda: self._understander.begin(order.after_wake))
 
     def process(self, frame: Frame) -> list[Fact]:
         """Look at the next frame; returns that the command began or ended."""

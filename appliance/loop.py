@@ -52,7 +52,6 @@ LEVELS_KEPT = PRE_ROLL_FRAMES
 PAUSE_AFTER_FAILURE_FRAMES = frames_of_ms(1000)
 """A stage that failed is left alone for a second, so that a lasting fault is told once a second and not 50 times."""
 
-
 Publisher = Callable[[Event], None]
 """Gets every event, in order, in the loop's thread; must not block."""
 
@@ -243,10 +242,11 @@ class FrameLoop:
     def _carry_out(self, order: Order, frame: int) -> None:
         match order:
             case Listen():
-                if order.from_frame == order.at_frame:
+                if not order.after_wake:
                     self._command_from = order.at_frame
                 elif not self._word_is_heard:
-                    order = dataclasses.replace(order, from_frame=min(self._command_from, order.at_frame))
+                    first = min(self._command_from, order.at_frame)
+                    order = dataclasses.replace(order, from_frame=first, after_wake=False)
                 self._s.listening.begin(order)
             case Recognize():
                 self._s.listening.finish(frame, self._command_from)

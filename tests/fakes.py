@@ -275,6 +275,7 @@ class Bench:
         actions: Actions | None = None,
         workers: Callable[[Inbox], Workers] = inline_workers,
         events: list[Event] | None = None,
+        heard_words: frozenset[str] = frozenset({"alexa"}),
     ) -> None:
         self.events: list[Event] = [] if events is None else events
         self.inbox = Inbox()
@@ -322,7 +323,7 @@ class Bench:
             turn_frames=TURN_FRAMES,
             volume=100,
             wake_words=("alexa",),
-            heard_words=frozenset({"alexa"}),
+            heard_words=heard_words,
         )
         self.loop = FrameLoop(stages, rules, self.events.append)
 

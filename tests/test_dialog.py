@@ -324,7 +324,7 @@ def test_a_turn_from_the_wake_word_to_idle() -> None:
     )
     assert talk.followed == [
         WakeDetected(frame=100, session=1, word="alexa", engine="int8", score=0.9),
-        Listen(turn=1, from_frame=25, at_frame=100),
+        Listen(turn=1, from_frame=25, at_frame=100, after_wake=True),
         StateChanged(frame=100, session=1, from_=IDLE, to=LISTENING),
         SpeechStarted(frame=120, session=1),
         PartialTranscript(frame=130, session=1, text="what time"),
@@ -426,7 +426,9 @@ def test_the_last_answer_goes_with_the_next_action() -> None:
 
 
 def test_the_recognizer_never_begins_before_the_stream() -> None:
-    assert Talk().hear(replace(WOKEN, frame=30, word_end=20))[1] == Listen(turn=1, from_frame=0, at_frame=30)
+    assert Talk().hear(replace(WOKEN, frame=30, word_end=20))[1] == Listen(
+        turn=1, from_frame=0, at_frame=30, after_wake=True
+    )
 
 
 def test_times_are_null_where_a_part_did_not_happen_and_never_negative() -> None:
@@ -451,7 +453,7 @@ def test_a_wake_word_interrupts_the_answer_and_opens_a_new_session() -> None:
     ]
     assert followed[1] == SpeakingEnded(frame=99, session=1, reason="interrupted")
     assert [one.session for one in followed if isinstance(one, Event)] == [1, 1, 2, 2]
-    assert followed[4] == Listen(turn=2, from_frame=24, at_frame=99)
+    assert followed[4] == Listen(turn=2, from_frame=24, at_frame=99, after_wake=True)
 
 
 def test_a_second_wake_word_while_listening_belongs_to_the_utterance() -> None:
@@ -529,7 +531,7 @@ def test_being_asked_to_stop_within_a_command_cancels_it() -> None:
 
 def test_listening_on_demand_is_a_session_without_a_wake_word() -> None:
     assert Talk().hear(replace(LISTEN, frame=99)) == [
-        Listen(turn=1, from_frame=99, at_frame=99),
+        Listen(turn=1, from_frame=99, at_frame=99, after_wake=False),
         StateChanged(frame=99, session=1, from_=IDLE, to=LISTENING),
     ]
     assert names(Talk(SAY).hear(LISTEN)) == ["Hush", "speaking_ended", "Listen", "state_changed"]

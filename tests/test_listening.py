@@ -56,7 +56,7 @@ def frames_in(pcm: list[Pcm]) -> list[int]:
 
 
 def woken(turn: int = 1, at: int = 99) -> Listen:
-    return Listen(turn=turn, from_frame=max(0, at - 75), at_frame=at)
+    return Listen(turn=turn, from_frame=max(0, at - 75), at_frame=at, after_wake=True)
 
 
 # What the recognizer is fed.
@@ -94,7 +94,7 @@ def test_in_a_stream_that_began_a_moment_ago_only_its_own_frames_are_heard() -> 
 def test_without_a_wake_word_it_hears_what_follows() -> None:
     scene = Scene(Heard(texts=("stop",)))
     scene.run(100)
-    scene.listening.begin(Listen(turn=1, from_frame=99, at_frame=99))
+    scene.listening.begin(Listen(turn=1, from_frame=99, at_frame=99, after_wake=False))
     scene.run(120)
     assert frames_in(scene.recognizer.fed)[0] == 99
     assert scene.recognizer.log == ["begin alone"]

@@ -205,6 +205,12 @@ def test_the_recognizer_is_given_the_sound_from_before_the_wake_word() -> None:
     assert bench.recognizer.log[1] == f"finish {(204 - 25 + 1) * 320}"
 
 
+def test_a_wake_word_that_the_recognizer_does_not_know_is_not_played_to_it() -> None:
+    bench = turn(NOON, heard_words=frozenset())
+    bench.run(400, lambda index: loud(index) if 60 <= index <= 90 else quiet(index))
+    assert bench.recognizer.log[:2] == ["begin alone", f"finish {(204 - 91 + 1) * 320}"]
+
+
 @pytest.mark.parametrize("loud_until", [92, 100])
 def test_what_is_dictated_begins_where_the_wake_word_ended(loud_until: int) -> None:
     bench = turn(Heard(texts=("hm",), partials={16: "hm"}, dictated="hm"))
