@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.acting import Acting, ActingRules
+from appliance.audio import hardware
 from appliance.audio.format import Frame, frames_of_ms, silent_pcm
+from appliance.audio.hardware import Hardware
 from appliance.audio.player import Player
 from appliance.audio.ring import Ring
 from appliance.audio.speakers import Speaker
 from appliance.clock import Clock
-from appliance.config_files import MANIFEST, LoadedConfig
+from appliance.config_files import HARDWARE, MANIFEST, LoadedConfig
 from appliance.dialog import Dialog
 from appliance.dialog_handlers import PRE_ROLL_FRAMES
 from appliance.errors import ConfigError, UnknownModelError
@@ -164,6 +166,11 @@ def load_brains(
     )
     _warm_up(brains)
     return brains
+
+
+def load_hardware(loaded: LoadedConfig) -> Hardware:
+    """Which microphone and loudspeaker. Raises ConfigError."""
+    return hardware.read(loaded.config.audio, HARDWARE)
 
 
 def load_recognizer(loaded: LoadedConfig, language: Language) -> VoskRecognizer:

@@ -34,11 +34,28 @@ class Device(Struct, frozen=True, forbid_unknown_fields=True):
 class Audio(Struct, frozen=True, forbid_unknown_fields=True):
     """Microphone and loudspeaker."""
 
-    microphone: Annotated[str, Meta(description="Part of the capture device's name; empty: the system's default.")] = ""
+    hardware: Annotated[
+        str,
+        Meta(
+            description=(
+                "Profile of hardware.toml, which names microphone, channel and speaker; empty: recognized by itself."
+            )
+        ),
+    ] = ""
+    microphone: Annotated[
+        str, Meta(description="Part of the capture device's name; empty: the profile's, else the system's default.")
+    ] = ""
+    microphone_channel: Annotated[
+        int,
+        Meta(ge=0, le=64, description="The channel that is heard, 1..64; 0: the profile's, else the mean of all."),
+    ] = 0
     speaker: Annotated[
         str,
         Meta(
-            description="Part of the playback device's name; empty: the system's default; 'none': answers are silent."
+            description=(
+                "Part of the playback device's name; empty: the profile's, else the system's default; "
+                "'none': answers are silent."
+            )
         ),
     ] = ""
     volume: Annotated[int, Meta(ge=0, le=100, description="Loudness of answers and rings, percent, 0..100.")] = 70

@@ -13,6 +13,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 INSTALLED_CONFIG = Path("/etc/appliance/appliance.toml")
 SHIPPED_CONFIG = PROJECT / "firmware_config" / "appliance.toml"
+HARDWARE = PROJECT / "firmware_config" / "hardware.toml"
 MANIFEST = PROJECT / "models" / "manifest.toml"
 
 

@@ -6,8 +6,9 @@ A buffer that is not here is a defect: a test looks for the constructs that make
 from dataclasses import dataclass
 
 from appliance.assembly import ACTION_INBOX, LEAD_FRAMES, VOICE_INBOX
+from appliance.audio.capture import DEVICE_LATENCY_S
 from appliance.audio.format import FRAME_MS, SAMPLE_RATE_HZ, ms_of_frames
-from appliance.audio.microphone import DEVICE_LATENCY_S, QUEUE_FRAMES
+from appliance.audio.microphone import QUEUE_FRAMES
 from appliance.audio.ring import RING_MS
 from appliance.audio.speakers import QUEUE_FRAMES as SPEAKER_FRAMES
 from appliance.home.effects import KEPT_BYTES
@@ -40,8 +41,9 @@ _INBOX_MS = ms_of_frames(RECOGNITION_INBOX * CHUNK_FRAMES)
 _LEAD_MS = ms_of_frames(LEAD_FRAMES)
 
 LEDGER = (
-    Buffer("audio.microphone: device", DEVICE_LATENCY_S * 1000, FRAME_MS, "a late capture thread", "AudioDropped"),
+    Buffer("audio.capture: device", DEVICE_LATENCY_S * 1000, FRAME_MS, "a late capture thread", "AudioDropped"),
     Buffer("audio.microphone: _queue", ms_of_frames(QUEUE_FRAMES), 0, "a late loop", "the oldest goes, AudioDropped"),
+    Buffer("audio.recorder: _pending, _complaint", FRAME_MS, 0, "pieces of a pipe", "never: less than a frame"),
     Buffer("audio.convert: _rest", FRAME_MS, 0, "blocks that are no whole frames", "never: less than a frame"),
     Buffer("audio.convert: _resampler", 40, 20, "44.1 and 48 kHz microphones only: blocks of its filter", "never"),
     Buffer("audio.ring: _samples", RING_MS, 0, "commands without a pause, second looks", "the oldest frame goes"),

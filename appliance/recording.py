@@ -2,9 +2,11 @@
 
 import sys
 
+from appliance.assembly import load_hardware
 from appliance.audio.format import FRAMES_PER_S, Pcm, frames_of_ms
 from appliance.audio.microphone import Microphone
 from appliance.audio.ring import Ring
+from appliance.audio.ways import ways_to_microphone
 from appliance.config_files import MANIFEST, LoadedConfig
 from appliance.errors import AudioError
 from appliance.models import ModelStore
@@ -29,7 +31,8 @@ def record_utterance(loaded: LoadedConfig) -> Pcm:
     )
     endpointer = Endpointer(limits)
     ring = Ring(limits.no_speech_frames + limits.longest_frames + limits.silence_frames)
-    microphone = Microphone(config.audio.microphone).start()
+    hardware = load_hardware(loaded)
+    microphone = Microphone(hardware.microphone, ways_to_microphone(hardware)).start()
     try:
         print("speak now ...", file=sys.stderr, flush=True)
         for frame in microphone.frames():

@@ -42,7 +42,7 @@ WRONG = [
     ("[wake]\n\nthresold = 1\n", 3, "wake.thresold", "unknown key", "known here: words, threshold"),
     ("[mqtt]\n[wake.deeper]\nx = 1\n", 2, "wake.deeper", "unknown key", "known here: words, threshold"),
     ("# mine\n[wakes]\nthreshold = 1\n", 2, "wakes", "unknown key", "known here: device, audio, wake"),
-    ('[audio]\n"vol ume" = 1\n', 2, "audio.vol ume", "unknown key", "known here: microphone, speaker, volume"),
+    ('[audio]\n"vol ume" = 1\n', 2, "audio.vol ume", "unknown key", "known here: hardware, microphone, "),
     ("x = 1\n[wake]\n", 1, "x", "unknown key", "known here: device, audio, wake"),
 ]
 

@@ -13,13 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from appliance.audio import microphone
+from appliance.audio.capture import Opened, Way
 from appliance.audio.format import Frame
-from appliance.audio.microphone import QUEUE_FRAMES, Microphone, Patience, PortAudioStream
+from appliance.audio.microphone import QUEUE_FRAMES, Microphone, Patience
 from appliance.config_files import PROJECT
 from appliance.errors import AudioError
 from appliance.events import AudioDropped, Event, MicrophoneLost, MicrophoneRestored
-from appliance.runtimes.portaudio import PortAudio
 
 LIMIT_S = 10.0
 """Longest wait of a test for another thread; reached only by a test that fails."""
@@ -33,7 +32,11 @@ Reading = int | AudioError | threading.Event
 class Stream:
     """A capture device that does what its script says, and then waits."""
 
+    device: str
+    channel: int | None
+
     def __init__(self, script: list[Reading], *, rate_hz: int = 16_000, channels: int = 1) -> None:
+        self.device, self.channel = "Scripted", None
         self.rate_hz, self.channels = rate_hz, channels
         self.closed = False
         self.waits = threading.Event()
@@ -71,6 +74,9 @@ class Devices:
         self.streams = [stream for stream in streams if isinstance(stream, Stream)]
         self._streams = iter(streams)
 
+    def way(self, name: str = "first") -> Way:
+        return Way(name, lambda: self.open(name), self.refresh)
+
     def refresh(self) -> None:
         self.refreshed_after.append(self.opened.qsize())
 
@@ -85,11 +91,15 @@ class Devices:
 class Listener:
     """A microphone on scripted devices, as the frame loop uses it: events are read after each frame."""
 
-    def __init__(self, *streams: Stream | AudioError, patience: Patience = QUICK, name: str = "") -> None:
+    def __init__(
+        self,
+        *streams: Stream | AudioError,
+        patience: Patience = QUICK,
+        name: str = "",
+        ways: tuple[str, ...] = ("first",),
+    ) -> None:
         self.devices = Devices(*streams)
-        self.microphone = Microphone(
-            name, open_stream=self.devices.open, refresh=self.devices.refresh, patience=patience
-        )
+        self.microphone = Microphone(name, [self.devices.way(way) for way in ways], patience=patience)
         self.told: list[Event] = []
         self._frames = self.microphone.frames()
 
@@ -142,7 +152,7 @@ def _indices(frames: list[Frame]) -> list[int]:
 
 def test_the_figures() -> None:
     assert QUEUE_FRAMES == 100
-    assert Patience() == Patience(lost_after_s=1.0, hung_after_s=10.0, pauses_s=(0.25, 0.5, 1.0, 2.0))
+    assert Patience() == Patience(lost_after_s=1.0, hung_after_s=5.0, pauses_s=(0.25, 0.5, 1.0))
 
 
 def test_frames_come_in_order(listen: Any) -> None:
@@ -151,8 +161,9 @@ def test_frames_come_in_order(listen: Any) -> None:
     assert _values(frames) == [1, 2, 3, 4, 5]
     assert _indices(frames) == [0, 1, 2, 3, 4]
     assert listener.told == []
-    assert listener.devices.opened.get_nowait() == "USB"
+    assert listener.devices.opened.get_nowait() == "first"
     assert listener.microphone.fault is None
+    assert listener.microphone.opened == Opened(device="Scripted", way="first", rate_hz=16_000, channels=1)
 
 
 def test_any_rate_and_channels_become_frames(listen: Any) -> None:
@@ -245,7 +256,7 @@ def test_a_refresh_that_fails_is_one_more_reason_to_wait() -> None:
         for failure in failures:
             raise failure
 
-    capture = Microphone("", open_stream=devices.open, refresh=refresh, patience=QUICK).start()
+    capture = Microphone("", [Way("first", lambda: devices.open(""), refresh)], patience=QUICK).start()
     assert next(frame for frame in capture.frames() if frame.pcm.any()).pcm[0] == 7
     devices.streams[0].release()
     capture.close()
@@ -327,8 +338,9 @@ def test_a_read_that_hangs_does_not_block_the_exit() -> None:
     program = (
         "import threading\n"
         "from appliance.audio.microphone import Microphone, Patience\n"
-        "def open_stream(name): threading.Event().wait()\n"
-        "microphone = Microphone('', open_stream=open_stream, patience=Patience(lost_after_s=0.02)).start()\n"
+        "from appliance.audio.capture import Way\n"
+        "ways = [Way('hangs', lambda: threading.Event().wait())]\n"
+        "microphone = Microphone('', ways, patience=Patience(lost_after_s=0.02)).start()\n"
         "next(microphone.frames())\n"
         "microphone.close()\n"
         "print('closed')\n"
@@ -340,7 +352,7 @@ def test_a_read_that_hangs_does_not_block_the_exit() -> None:
 
 
 def test_close_before_start_and_twice() -> None:
-    unused = Microphone("", open_stream=Devices().open)
+    unused = Microphone("", [Devices().way()])
     unused.close()
     unused.close()
     assert list(unused.frames()) == []
@@ -354,120 +366,111 @@ def test_the_capture_thread_is_prepared_first() -> None:
         assert devices.opened.empty()
         prepared.put(threading.current_thread().name)
 
-    capture = Microphone("", open_stream=devices.open, prepare=prepare, patience=QUICK).start()
+    capture = Microphone("", [devices.way()], prepare=prepare, patience=QUICK).start()
     assert prepared.get(timeout=LIMIT_S) == "capture"
     assert next(capture.frames()).index == 0
     devices.streams[0].release()
     capture.close()
 
 
-class Library:
-    """`sounddevice` with three devices of an imagined machine."""
-
-    class PortAudioError(Exception):
-        """As PortAudio's."""
-
-    def __init__(
-        self, *accepted: tuple[int, int], devices: bool = True, opens: bool = True, starts: bool = True
-    ) -> None:
-        self._accepted, self._opens, self._starts = accepted, opens, starts
-        self._devices = [
-            {"name": "HDMI", "index": 0, "max_input_channels": 0, "default_samplerate": 48_000.0},
-            {"name": "Built-in", "index": 1, "max_input_channels": 1, "default_samplerate": 44_100.0},
-            {"name": "USB Microphone", "index": 2, "max_input_channels": 2, "default_samplerate": 48_000.0},
-        ][: 3 if devices else 1]
-        self.settings: dict[str, Any] = {}
-        self.calls: list[str] = []
-        self.overflowed = False
-
-    def query_devices(self, kind: str | None = None) -> Any:
-        if kind is None:
-            return self._devices
-        if len(self._devices) == 1:
-            raise self.PortAudioError("Error querying device -1")
-        return self._devices[1]
-
-    def check_input_settings(self, *, device: int, channels: int, dtype: str, samplerate: int) -> None:
-        if (samplerate, channels) not in self._accepted:
-            raise self.PortAudioError("Invalid sample rate")
-
-    def InputStream(self, **settings: Any) -> "Library":
-        if not self._opens:
-            raise self.PortAudioError("Device unavailable")
-        self.settings = settings
-        return self
-
-    def start(self) -> None:
-        self.calls.append("start")
-        if not self._starts:
-            raise self.PortAudioError("Unanticipated host error")
-
-    def read(self, samples: int) -> tuple[npt.NDArray[np.int16], bool]:
-        if "unplug" in self.calls:
-            raise self.PortAudioError("Unanticipated host error")
-        return np.ones((samples, self.settings["channels"]), np.int16), self.overflowed
-
-    def close(self, ignore_errors: bool) -> None:
-        self.calls.append("close")
+GONE = AudioError("microphone: gone")
 
 
-class TestPortAudio:
-    @pytest.mark.parametrize(("name", "index"), [("", 1), ("usb", 2), ("BUILT", 1), ("Mic", 2)])
-    def test_the_device_is_found_by_a_part_of_its_name(self, name: str, index: int) -> None:
-        library = Library((16_000, 1))
-        PortAudioStream(name, audio=PortAudio(library))
-        assert library.settings["device"] == index
-        assert library.settings["dtype"] == "int16"
-        assert library.settings["latency"] == microphone.DEVICE_LATENCY_S
-        assert library.calls == ["start"]
+def _opened(listener: Listener) -> list[str]:
+    queue_ = listener.devices.opened
+    return [queue_.get_nowait() for _ in range(queue_.qsize())]
 
-    def test_a_name_of_no_microphone_is_told_with_those_that_are(self) -> None:
-        with pytest.raises(
-            AudioError, match="'hdmi': no such device; there is: 'Built-in', 'USB Microphone'; set audio"
-        ):
-            PortAudioStream("hdmi", audio=PortAudio(Library((16_000, 1))))
 
-    @pytest.mark.parametrize("name", ["", "usb"])
-    def test_no_microphone_at_all_is_told(self, name: str) -> None:
-        with pytest.raises(AudioError, match=r"set audio\.microphone"):
-            PortAudioStream(name, audio=PortAudio(Library(devices=False)))
+def test_the_second_way_takes_over_after_three_failed_reopens_and_gives_way_in_turn(listen: Any) -> None:
+    first, second = Stream([1, GONE]), Stream([2])
+    listener = listen(first, GONE, GONE, GONE, GONE, GONE, GONE, GONE, second, ways=("first", "second"))
+    frames = listener.take_until(MicrophoneRestored)
+    assert [value for value in _values(frames) if value] == [1, 2]
+    assert _opened(listener) == ["first"] * 4 + ["second"] * 3 + ["first"] * 2
+    assert listener.microphone.opened == Opened(device="Scripted", way="first", rate_hz=16_000, channels=1)
+    assert listener.microphone.losses == 1
 
-    @pytest.mark.parametrize(
-        ("accepted", "rate_hz", "channels"),
-        [
-            ([(16_000, 1), (16_000, 2), (48_000, 1)], 16_000, 1),
-            ([(16_000, 2), (48_000, 1), (48_000, 2)], 16_000, 2),
-            ([(48_000, 1), (48_000, 2)], 48_000, 1),
-            ([(48_000, 2)], 48_000, 2),
-        ],
-    )
-    def test_it_is_opened_as_it_can(self, accepted: list[tuple[int, int]], rate_hz: int, channels: int) -> None:
-        library = Library(*accepted)
-        stream = PortAudioStream("usb", audio=PortAudio(library))
-        assert (stream.rate_hz, stream.channels) == (rate_hz, channels)
-        assert (library.settings["samplerate"], library.settings["channels"]) == (rate_hz, channels)
-        library.overflowed = True
-        block, overflowed = stream.read()
-        assert block.shape == (rate_hz // 50, channels)
-        assert overflowed
 
-    def test_a_device_that_cannot_be_opened_is_told(self) -> None:
-        with pytest.raises(
-            AudioError, match=r"'USB Microphone': cannot be opened at 16000 Hz \(Device unavailable\); plug it in, or"
-        ):
-            PortAudioStream("usb", audio=PortAudio(Library((16_000, 1), opens=False)))
+def test_a_device_that_breaks_again_and_again_but_sends_is_no_failed_way(listen: Any) -> None:
+    streams = [Stream([value, GONE]) for value in range(1, 6)]
+    listener = listen(*streams, Stream([6]), ways=("first", "second"))
+    while 6 not in _values(listener.take(1)):
+        pass
+    assert _opened(listener) == ["first"] * 6
+    assert listener.microphone.losses == 5
 
-    def test_a_device_that_does_not_start_is_told_and_freed(self) -> None:
-        library = Library((16_000, 1), starts=False)
-        with pytest.raises(AudioError, match="'USB Microphone': cannot be started"):
-            PortAudioStream("usb", audio=PortAudio(library))
-        assert library.calls == ["start", "close"]
 
-    def test_an_unplugged_device_is_told(self) -> None:
-        library = Library((16_000, 1))
-        stream = PortAudioStream("usb", audio=PortAudio(library))
-        library.calls.append("unplug")
-        with pytest.raises(AudioError, match="'USB Microphone': stopped"):
-            stream.read()
-        stream.close()
-        assert library.calls[-1] == "close"
+def test_a_way_that_hangs_is_left_behind_for_good(listen: Any, caplog: pytest.LogCaptureFixture) -> None:
+    patience = Patience(lost_after_s=0.02, hung_after_s=0.4, pauses_s=(0.001,))
+    go_on = threading.Event()
+    hangs, second, third = Stream([1]), Stream([2, go_on, GONE]), Stream([3])
+    listener = listen(hangs, second, GONE, GONE, GONE, third, patience=patience, ways=("first", "second"))
+    assert _values(listener.take_until(MicrophoneRestored))[-1] == 2
+    assert "microphone default: first hangs; second takes over" in caplog.messages
+    go_on.set()
+    while 3 not in _values(listener.take(1)):
+        pass
+    assert _opened(listener) == ["first"] + ["second"] * 5
+    hangs.release()
+
+
+def test_a_left_behind_way_that_wakes_up_says_nothing_and_frees_its_device(listen: Any) -> None:
+    patience = Patience(lost_after_s=0.02, hung_after_s=0.4, pauses_s=(0.001,))
+    go_on = threading.Event()
+    hangs = Stream([1, go_on, 99, 99, 99])
+    listener = listen(hangs, Stream([2]), patience=patience, ways=("first", "second"))
+    listener.take_until(MicrophoneRestored)
+    go_on.set()
+    deadline_s = time.monotonic() + LIMIT_S
+    while not hangs.closed:
+        assert time.monotonic() < deadline_s
+    assert 99 not in _values(listener.take(3))
+
+
+def test_a_pause_closes_the_device_and_silence_keeps_the_time(listen: Any) -> None:
+    go_on = threading.Event()
+    first, second = Stream([1, go_on, *[2] * 50]), Stream([3, 3, 3])
+    listener = listen(first, second)
+    assert _values(listener.take(1)) == [1]
+    listener.microphone.pause(True)
+    go_on.set()
+    began_s = time.monotonic()
+    silent = listener.take(10)
+    assert time.monotonic() - began_s > 0.15
+    assert first.closed
+    assert _values(silent) == [0] * 10
+    assert (listener.microphone.paused, listener.microphone.opened) == (True, None)
+    assert listener.devices.opened.qsize() == 1
+    listener.microphone.pause(False)
+    assert _values(listener.take(1)) == [3]
+    assert _indices(listener.take(1)) == [12]
+    assert listener.told == []
+
+
+def test_a_pause_of_a_lost_device_ends_the_search_for_it(listen: Any) -> None:
+    listener = listen(*[GONE] * 20_000)
+    listener.take_until(MicrophoneLost)
+    listener.microphone.pause(True)
+    listener.take(3)
+    tried = listener.devices.opened.qsize()
+    listener.take(3)
+    assert listener.devices.opened.qsize() == tried
+
+
+def test_what_had_piled_up_while_silence_stood_in_is_left_out(listen: Any) -> None:
+    go_on = threading.Event()
+    stream = Stream([1, go_on, *range(100, 140)])
+    listener = listen(stream)
+    listener.take_until(MicrophoneLost)
+    while len(listener.take(1)) and listener.microphone._stood_in < 20:
+        pass
+    stream.waits.clear()
+    go_on.set()
+    assert stream.waits.wait(LIMIT_S)
+    index = listener.microphone._index
+    values = []
+    while 139 not in values:
+        values += _values(listener.take(1))
+    assert values == list(range(120, 140))
+    assert listener.microphone._index == index + 20
+    assert not [event for event in listener.told if isinstance(event, AudioDropped)]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from appliance.audio.format import Pcm
+from appliance.audio.hardware import Hardware
 from appliance.audio.speakers import QUEUE_FRAMES, QUIET_FRAMES, DeviceSpeaker, SilentSpeaker, WavSpeaker, open_speaker
 from appliance.errors import AudioError
 from appliance.runtimes.portaudio import PortAudio
@@ -109,7 +110,7 @@ class Room:
     def __init__(self, name: str = "", *rates_hz: int) -> None:
         self.library = FakeLibrary(*rates_hz)
         self.audio = PortAudio(self.library)
-        self.speaker = DeviceSpeaker(name, audio=self.audio)
+        self.speaker = DeviceSpeaker(Hardware(speaker=name), audio=self.audio)
 
     @property
     def stream(self) -> FakeStream:
@@ -277,7 +278,7 @@ def test_drain_lets_everything_be_heard_and_frees_the_device(enter: Enter) -> No
 
 
 def test_none_is_silent() -> None:
-    speaker = open_speaker("none")
+    speaker = open_speaker(Hardware(speaker="none"))
     assert isinstance(speaker, SilentSpeaker)
     speaker.open(RATE_HZ)
     speaker.write(CHUNK)

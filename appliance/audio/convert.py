@@ -37,12 +37,18 @@ class Repairs:
 class Converter:
     """Turns blocks of samples into frames, keeping the resampler's state between blocks."""
 
-    def __init__(self, rate_hz: int, channels: int) -> None:
-        """Raises AudioError for a rate or channel count that no device has."""
+    def __init__(self, rate_hz: int, channels: int, *, channel: int | None = None) -> None:
+        """`channel`: the one to be heard, from 0; None: the mean of all.
+
+        Raises AudioError for a rate or channel count that no device has, and for a channel that is not among them.
+        """
         if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
             raise AudioError(f"sample rate {rate_hz} Hz: must be {MIN_RATE_HZ}..{MAX_RATE_HZ} Hz")
         if not 1 <= channels <= MAX_CHANNELS:
             raise AudioError(f"{channels} channels: must be 1..{MAX_CHANNELS}")
+        if channel is not None and not 0 <= channel < channels:
+            raise AudioError(f"channel {channel + 1}: the device has {channels}; set audio.microphone_channel")
+        self._channel = channel
         self._resampler = _resampler(rate_hz, SAMPLE_RATE_HZ) if rate_hz != SAMPLE_RATE_HZ else None
         self._rest = np.zeros(0, np.int16)
         self._index = 0
@@ -67,6 +73,8 @@ class Converter:
             self._index += 1
 
     def _mono_16k(self, block: npt.NDArray[Any], last: bool) -> Pcm:
+        if self._channel is not None and block.ndim == 2:
+            block = block[:, self._channel]
         if block.dtype == np.int16 and self._resampler is None and (block.ndim == 1 or block.shape[1] == 1):
             return block.reshape(-1)
         samples = self._repaired(_float_from_any(block))

@@ -1,60 +1,43 @@
 """Frames from the microphone, for ever: a lost device becomes silence and an event, not an end.
 
-A capture thread reads the device and fills a bounded queue; the frame loop empties it. PortAudio's blocking read is
-used with a deep device buffer instead of a callback: no Python runs in the audio thread. While no audio comes, silent
-frames keep the time, so timers and answers go on, and the device is opened again with growing pauses. Only a call into
-the sound system that never returns ends the stream, with an error: nothing but a new process helps.
+A capture thread fills a bounded queue; the frame loop empties it. While no audio comes, or the device is closed because
+the appliance is muted, silent frames keep the time, so timers and answers go on. A call into the sound system that does
+not return is left behind, and the next way to the device is taken; only where there is none does the stream end, with
+an error: then nothing but a new process helps.
 """
 
 import contextlib
 import logging
 import queue
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Final
 
-import numpy.typing as npt
-
-from appliance.audio.convert import Converter
-from appliance.audio.format import FRAME_MS, FRAMES_PER_S, SAMPLE_RATE_HZ, Frame, Pcm, frames_of_ms, silent_pcm
+from appliance.audio.capture import Capture, Opened, Told, Way
+from appliance.audio.format import FRAME_MS, Frame, Pcm, frames_of_ms, silent_pcm
 from appliance.errors import AudioError
 from appliance.events import AudioDropped, Event, MicrophoneLost, MicrophoneRestored
-from appliance.runtimes.portaudio import Device, Direction, PortAudio, portaudio
 
 _LOGGER = logging.getLogger(__name__)
 
-QUEUE_FRAMES = frames_of_ms(2000)
+QUEUE_FRAMES: Final = frames_of_ms(2000)
 """Frames that may wait for a late loop; when full the oldest is dropped and counted."""
 
-DEVICE_LATENCY_S = 0.5
-"""Asked of PortAudio: how late the capture thread may read before samples are lost."""
-
-LOST_AFTER_S = 1.0
+LOST_AFTER_S: Final = 1.0
 """Without a frame for so long the microphone counts as lost."""
 
-HUNG_AFTER_S = 10.0
-"""Without any sign of the capture thread for so long it hangs: PortAudio is known to loop for ever when a device is
-unplugged (its issue 1037). Opening a device and the longest pause take less than 3 s."""
+HUNG_AFTER_S: Final = 5.0
+"""Without any sign of the capture thread for so long it hangs: PortAudio is known to stop sending, and to loop for
+ever when a device is unplugged (its issues 930, 1074, 1037). Opening a device and the longest pause take below 3 s."""
 
-PAUSES_S = (0.25, 0.5, 1.0, 2.0)
-"""Pauses before the device is opened again; the last is repeated."""
+PAUSES_S: Final = (0.25, 0.5, 1.0)
+"""Pauses before the device is opened again; the last is repeated. It is back within 2 s: a pause, and the opening."""
+
+CATCH_UP_S: Final = 1.0
+"""After a loss: so long may come what had piled up in the sound system while silence stood in for it."""
 
 _FRAME_S = FRAME_MS / 1000
-
-
-class CaptureStream(Protocol):
-    """An open capture device."""
-
-    rate_hz: int
-    channels: int
-
-    def read(self) -> tuple[npt.NDArray[Any], bool]:
-        """The next 20 ms, shape (n, channels), and whether samples were lost before them. Raises AudioError."""
-
-    def close(self) -> None:
-        """Free the device."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,34 +53,33 @@ USUAL_PATIENCE = Patience()
 
 
 class Microphone:
-    """A live source. `start` begins to capture; `frames` never ends until `close`."""
+    """A live source. `start` begins to capture; `frames` never ends until `close`. One thread uses it."""
 
     def __init__(
         self,
         name: str,
+        ways: Sequence[Way],
         *,
-        open_stream: Callable[[str], CaptureStream] | None = None,
-        refresh: Callable[[], object] | None = None,
         prepare: Callable[[], object] = lambda: None,
         patience: Patience = USUAL_PATIENCE,
     ) -> None:
-        """`name`: part of the device's name, empty for the default. `open_stream` opens it, `refresh` looks for new
-        devices before each retry (PortAudio unless given); `prepare` is called first in the capture thread.
-        """
-        self._name = name
+        """`name`: as configured, for messages. `ways`: the best first. `prepare` is called first in capture threads."""
+        self._name = name or "default"
+        self._ways = list(ways)
         self._prepare = prepare
         self._patience = patience
-        self._open = open_stream or PortAudioStream
-        self._refresh = refresh or _refresh
-        self._queue: queue.Queue[Frame | str] = queue.Queue(maxsize=QUEUE_FRAMES)
-        """Frames, numbered as they were captured, and between them why there are none for now."""
-        self._closing = threading.Event()
-        # A daemon thread, for it may hang in the sound system and must not block the exit.
-        self._thread = threading.Thread(target=self._capture, name="capture", daemon=True)
-        self._captured = 0
-        self._expected = 0
+        self._queue: queue.Queue[tuple[Capture, Told]] = queue.Queue(maxsize=QUEUE_FRAMES)
+        self._capture = self._new_capture()
+        self._closed = False
+        self._paused = False
+        self._opened: Opened | None = None
+        self._expected: int | None = 0
+        """Number of the next captured frame; None: any, for the device was opened anew."""
         self._index = 0
+        self._stood_in = 0
+        self._restored_s = 0.0
         self._fault: str | None = None
+        self._losses = 0
         self._events: list[Event] = []
 
     @property
@@ -105,38 +87,69 @@ class Microphone:
         """Why the device is lost, in one sentence; None while it is there."""
         return self._fault
 
+    @property
+    def opened(self) -> Opened | None:
+        """What is captured from; None while nothing is."""
+        return None if self._paused or self._fault is not None else self._opened
+
+    @property
+    def paused(self) -> bool:
+        """The device is closed on purpose."""
+        return self._paused
+
+    @property
+    def losses(self) -> int:
+        """How often it was lost."""
+        return self._losses
+
+    @property
+    def waiting(self) -> int:
+        """Frames in the queue, 0..QUEUE_FRAMES."""
+        return self._queue.qsize()
+
     def start(self) -> "Microphone":
         """Begin to capture; a device that is missing is looked for again and again."""
-        self._thread.start()
+        self._capture.start()
         return self
 
+    def pause(self, on: bool) -> None:
+        """Close the device and yield silence, or open it again. What it had captured is forgotten."""
+        if on != self._paused:
+            self._paused = on
+            self._expected, self._stood_in = None, 0
+            self._capture.pause(on)
+            _LOGGER.info("microphone %s: %s", self._name, "closed, muted" if on else "opened again")
+
     def frames(self) -> Iterator[Frame]:
-        """Yield frames as they come, or silence every 20 ms while the device is lost.
+        """Yield frames as they come, or silence every 20 ms while the device is lost or closed.
 
         The index begins with 0; where frames were dropped it jumps by as many.
 
         Raises:
-            AudioError: the sound system hangs.
+            AudioError: the sound system hangs, and there is no other way to the device.
         """
         sign_s = time.monotonic()
         due_s = sign_s + _FRAME_S
-        while not self._closing.is_set():
-            item = self._take(_FRAME_S if self._fault is None else max(0.0, due_s - time.monotonic()))
+        while not self._closed:
+            keeps_time = self._paused or self._fault is not None
+            item = self._take(max(0.0, due_s - time.monotonic()) if keeps_time else _FRAME_S)
             now_s = time.monotonic()
-            if item is not None:
+            if item is not None or self._paused:
                 sign_s = now_s
-            if isinstance(item, Frame):
+            if isinstance(item, Frame) and not self._paused and not self._is_stale(item, now_s):
                 due_s = now_s + _FRAME_S
-                yield self._placed(item)
+                yield self._placed(item, now_s)
                 continue
-            if item is not None:
+            if isinstance(item, str) and not self._paused:
                 self._lose(item)
             elif now_s - sign_s > self._patience.lost_after_s:
-                self._lose(self._fault or f"microphone {self._device}: it sends nothing; plug it in again")
+                self._lose(self._fault or f"microphone {self._name}: it sends nothing; plug it in again")
             if now_s - sign_s > self._patience.hung_after_s:
-                raise AudioError(f"microphone {self._device}: the sound system hangs; start the appliance again")
-            if self._fault is not None and now_s >= due_s:
+                self._leave_behind()
+                sign_s = now_s
+            if (self._paused or self._fault is not None) and now_s >= due_s:
                 due_s += _FRAME_S
+                self._stood_in += 1
                 yield self._next(silent_pcm())
 
     def events(self) -> list[Event]:
@@ -146,27 +159,40 @@ class Microphone:
 
     def close(self) -> None:
         """Stop capturing. A read that never returns is left behind."""
-        self._closing.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout=self._patience.lost_after_s)
+        self._closed = True
+        self._capture.stop()
+        self._capture.join(self._patience.lost_after_s)
 
-    @property
-    def _device(self) -> str:
-        return self._name or "default"
-
-    def _take(self, timeout_s: float) -> Frame | str | None:
+    def _take(self, timeout_s: float) -> Told | None:
         try:
-            return self._queue.get(timeout=timeout_s)
+            capture, item = self._queue.get(timeout=timeout_s)
         except queue.Empty:
             return None
+        if capture is not self._capture:
+            return None
+        if isinstance(item, Opened):
+            self._opened = item
+            _LOGGER.info("microphone: %s", item)
+        return item
 
-    def _placed(self, captured: Frame) -> Frame:
-        """A captured frame at its place in the stream, behind those that were dropped before it."""
-        dropped = captured.index - self._expected
+    def _is_stale(self, captured: Frame, now_s: float) -> bool:
+        """Whether silence has stood in for this frame: it had piled up with others while the device was lost."""
+        if self._fault is None and now_s - self._restored_s > CATCH_UP_S:
+            self._stood_in = 0
+        if self._stood_in == 0 or self._queue.empty():
+            return False
+        self._stood_in -= 1
         self._expected = captured.index + 1
+        return True
+
+    def _placed(self, captured: Frame, now_s: float) -> Frame:
+        """A captured frame at its place in the stream, behind those that were dropped before it."""
         if self._fault is not None:
             self._fault = None
-            self._events.append(MicrophoneRestored(frame=self._index, device=self._device))
+            self._expected, self._restored_s = None, now_s
+            self._events.append(MicrophoneRestored(frame=self._index, device=self._name))
+        dropped = 0 if self._expected is None else captured.index - self._expected
+        self._expected = captured.index + 1
         if dropped:
             if self._index > 0:
                 self._index += dropped
@@ -180,83 +206,30 @@ class Microphone:
 
     def _lose(self, why: str) -> None:
         if self._fault is None:
-            _LOGGER.warning("microphone %s is lost: %s", self._device, why)
-            self._events.append(MicrophoneLost(frame=self._index, device=self._device))
+            self._losses += 1
+            _LOGGER.warning("microphone %s is lost: %s", self._name, why)
+            self._events.append(MicrophoneLost(frame=self._index, device=self._name))
         self._fault = why
 
-    # The capture thread.
+    def _leave_behind(self) -> None:
+        """The capture thread hangs: take another way. Raises AudioError where there is none."""
+        self._capture.leave_behind()
+        hung = self._capture.way
+        self._ways.remove(hung)
+        if not self._ways:
+            raise AudioError(f"microphone {self._name}: the sound system hangs; start the appliance again")
+        _LOGGER.warning("microphone %s: %s hangs; %s takes over", self._name, hung.name, self._ways[0].name)
+        self._capture = self._new_capture()
+        self._capture.start()
 
-    def _capture(self) -> None:
-        self._prepare()
-        failures, pauses_s = 0, self._patience.pauses_s
-        while not self._closing.is_set():
-            captured = self._captured
-            try:
-                if failures:
-                    self._refresh()
-                self._pump()
-            except AudioError as error:
-                failures = 1 if self._captured > captured else failures + 1
-                self._put(str(error))
-                self._closing.wait(pauses_s[min(failures, len(pauses_s)) - 1])
+    def _new_capture(self) -> Capture:
+        return Capture(tuple(self._ways), self._put, pauses_s=self._patience.pauses_s, prepare=self._prepare)
 
-    def _pump(self) -> None:
-        """Open the device and hand its frames over until it fails. Raises AudioError."""
-        stream = self._open(self._name)
-        try:
-            converter = Converter(stream.rate_hz, stream.channels)
-            while not self._closing.is_set():
-                block, overflowed = stream.read()
-                self._captured += overflowed  # nobody tells how much was lost: it counts as one frame
-                for frame in converter.feed(block):
-                    self._put(Frame(self._captured, frame.pcm))
-                    self._captured += 1
-        finally:
-            stream.close()
-
-    def _put(self, item: Frame | str) -> None:
-        """Never waits: the oldest gives way."""
+    def _put(self, capture: Capture, told: Told) -> None:
+        """In the capture thread; never waits: the oldest gives way."""
         while True:
             try:
-                return self._queue.put_nowait(item)
+                return self._queue.put_nowait((capture, told))
             except queue.Full:
                 with contextlib.suppress(queue.Empty):
                     self._queue.get_nowait()
-
-
-class PortAudioStream:
-    """A capture device through PortAudio."""
-
-    def __init__(self, name: str, *, audio: PortAudio | None = None) -> None:
-        """Open the first capture device whose name holds `name`, the default one for an empty name.
-
-        Args:
-            name: part of the device's name, in any case.
-            audio: stands in for the PortAudio of this process in tests.
-
-        Raises:
-            AudioError: PortAudio is missing, there is no such device, or it cannot be opened.
-        """
-        audio = audio or portaudio()
-        with audio.opening():
-            device = audio.find(name, Direction.INPUT)
-            self.rate_hz, self.channels = _settings(audio, device)
-            self._stream = audio.open(device, rate_hz=self.rate_hz, channels=self.channels, latency_s=DEVICE_LATENCY_S)
-
-    def read(self) -> tuple[npt.NDArray[Any], bool]:
-        return self._stream.read(self.rate_hz // FRAMES_PER_S)
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-def _refresh() -> None:
-    portaudio().refresh()
-
-
-def _settings(audio: PortAudio, device: Device) -> tuple[int, int]:
-    """Rate and channels: 16 kHz mono where the device can, else what is its own (converted afterwards)."""
-    for rate_hz, channels in ((SAMPLE_RATE_HZ, 1), (SAMPLE_RATE_HZ, device.channels), (device.rate_hz, 1)):
-        if audio.accepts(device, rate_hz, channels):
-            return rate_hz, channels
-    return device.rate_hz, device.channels

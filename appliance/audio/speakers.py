@@ -17,8 +17,9 @@ import numpy as np
 
 from appliance.audio.convert import RateChange
 from appliance.audio.format import FRAMES_PER_S, SAMPLE_RATE_HZ, Pcm, frames_of_ms, ms_of_frames
+from appliance.audio.hardware import Hardware
 from appliance.errors import AudioError
-from appliance.runtimes.portaudio import Direction, PortAudio, Stream, portaudio
+from appliance.runtimes.portaudio import PortAudio, Stream, portaudio
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -125,19 +126,19 @@ class WavSpeaker:
 class DeviceSpeaker:
     """A loudspeaker, through PortAudio. Between answers it plays silence, so that the next one begins at once."""
 
-    def __init__(self, name: str = "", *, audio: PortAudio | None = None) -> None:
+    def __init__(self, hardware: Hardware, *, audio: PortAudio | None = None) -> None:
         """Choose the device; it is looked for by `open`.
 
         Args:
-            name: part of the device's name, in any case; empty: the system's default.
+            hardware: which one.
             audio: stands in for the PortAudio of this process in tests.
 
         Raises:
             AudioError: PortAudio is missing.
         """
         self._audio = audio or portaudio()
-        self._part = name
-        self._name = name or "the default loudspeaker"
+        self._hardware = hardware
+        self._name = hardware.speaker or "the default loudspeaker"
         self._line: _Line | None = None
         self._rate_hz = 0
         self._lost = False
@@ -204,7 +205,7 @@ class DeviceSpeaker:
         """The device at this rate; one that refuses it, as hardware does, gets its own."""
         audio = self._audio
         with audio.opening():
-            device = audio.find(self._part, Direction.OUTPUT)
+            device = self._hardware.find_speaker(audio)
             try:
                 stream, taken_hz = audio.open(device, rate_hz=rate_hz, channels=1, latency_s=LATENCY_S), rate_hz
             except AudioError:
@@ -288,10 +289,10 @@ class _Line:
             self._stream.close()
 
 
-def open_speaker(name: str) -> Speaker:
-    """The loudspeaker of the configuration: part of a device's name, empty for the default, or `none`.
+def open_speaker(hardware: Hardware) -> Speaker:
+    """The loudspeaker of the configuration.
 
     Raises:
         AudioError: PortAudio is missing. A missing device is told by `open`, at each answer.
     """
-    return SilentSpeaker() if name == "none" else DeviceSpeaker(name)
+    return SilentSpeaker() if hardware.speaker == "none" else DeviceSpeaker(hardware)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from appliance.assembly import load_brains, load_voice
+from appliance.assembly import load_brains, load_hardware, load_voice
 from appliance.audio.speakers import DeviceSpeaker, Speaker, WavSpeaker
 from appliance.config_files import LoadedConfig
 from appliance.daemon import Daemon, ask_for_priority
@@ -98,7 +98,7 @@ def _speaker(path: Path | None, config: LoadedConfig) -> tuple[Speaker, str]:
     """The loudspeaker, or a file where there is none."""
     if path is None:
         try:
-            device = DeviceSpeaker(config.config.audio.speaker)
+            device = DeviceSpeaker(load_hardware(config))
             device.open(22_050)
             return device, "the loudspeaker"
         except AudioError:

@@ -5,10 +5,11 @@ import logging
 import signal
 import sys
 
-from appliance.assembly import load_brains, load_voice
+from appliance.assembly import load_brains, load_hardware, load_voice
+from appliance.audio.hardware import Hardware
 from appliance.audio.microphone import Microphone
 from appliance.audio.speakers import SilentSpeaker, Speaker, open_speaker
-from appliance.config import Config
+from appliance.audio.ways import ways_to_microphone
 from appliance.config_files import LoadedConfig
 from appliance.daemon import Daemon, ask_for_priority, build_mqtt, event_logger, handle_signals
 from appliance.errors import AudioError
@@ -36,13 +37,16 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
             build_mqtt(brains, lambda command: None)
         print(f"configuration, home and models are good; wake words: {', '.join(word.name for word in brains.words)}")
         return 0
+    hardware = load_hardware(config)
     microphone = Microphone(
-        config.config.audio.microphone, prepare=lambda: _LOGGER.info("capture: %s", ask_for_priority())
+        hardware.microphone,
+        ways_to_microphone(hardware),
+        prepare=lambda: _LOGGER.info("capture: %s", ask_for_priority()),
     )
     daemon = Daemon(
         brains,
         microphone,
-        _speaker(config.config),
+        _speaker(hardware),
         notifier=Notifier(),
         listeners=[event_logger(config.config.privacy.publish_text, brains.language.free_slots)],
     )
@@ -52,10 +56,10 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
     return 0
 
 
-def _speaker(config: Config) -> Speaker:
+def _speaker(hardware: Hardware) -> Speaker:
     """The loudspeaker; without one the appliance hears, acts and publishes all the same."""
     try:
-        return open_speaker(config.audio.speaker)
+        return open_speaker(hardware)
     except AudioError as error:
         _LOGGER.warning("answers will not be heard: %s", error)
         return SilentSpeaker()

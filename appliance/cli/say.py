@@ -4,7 +4,7 @@ import argparse
 import time
 from pathlib import Path
 
-from appliance.assembly import LEAD_FRAMES, load_voice
+from appliance.assembly import LEAD_FRAMES, load_hardware, load_voice
 from appliance.audio.format import FRAME_MS
 from appliance.audio.player import Player
 from appliance.audio.speakers import DeviceSpeaker, Speaker, WavSpeaker, open_speaker
@@ -26,7 +26,7 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
     sentences = split_sentences(args.text)
     if not sentences:
         raise UsageError("say: the text holds nothing that can be spoken")
-    speaker: Speaker = WavSpeaker(args.out) if args.out else open_speaker(config.config.audio.speaker)
+    speaker: Speaker = WavSpeaker(args.out) if args.out else open_speaker(load_hardware(config))
     voice = load_voice(config, deterministic=False)
     try:
         player = Player(speaker, lead_frames=LEAD_FRAMES)

@@ -120,16 +120,19 @@ class PortAudio:
         Raises:
             AudioError: there is no such device; it lists those that are there.
         """
-        setting = f"audio.{direction.word}"
-        with self.told(f"{direction.word}: there is none", f"plug one in, or set {setting}"):
-            query = self._library.query_devices
-            found = list(query()) if part else [query(kind=direction.value)]
-        fitting = [device for entry in found if (device := _device(entry, direction)).channels > 0]
+        fitting = self.devices(direction, default_only=not part)
         for device in fitting:
             if part.casefold() in device.name.casefold():
                 return device
         known = ", ".join(repr(device.name) for device in fitting) or "none at all"
-        raise AudioError(f"{direction.word} {part!r}: no such device; there is: {known}; set {setting}")
+        raise AudioError(f"{direction.word} {part!r}: no such device; there is: {known}; set audio.{direction.word}")
+
+    def devices(self, direction: Direction, *, default_only: bool = False) -> list[Device]:
+        """Those that were there when PortAudio was initialised or refreshed, in its order. Raises AudioError."""
+        with self.told(f"{direction.word}: there is none", f"plug one in, or set audio.{direction.word}"):
+            query = self._library.query_devices
+            found = [query(kind=direction.value)] if default_only else list(query())
+        return [device for entry in found if (device := _device(entry, direction)).channels > 0]
 
     def accepts(self, device: Device, rate_hz: int, channels: int) -> bool:
         """Whether a microphone can be opened with these."""
