@@ -54,6 +54,10 @@ class Acting:
         self._timers = Timers()
         self._ring_until: int | None = None
 
+    def renew(self, actions: Actions, rules: ActingRules) -> None:
+        """Other devices, sentences or rules from now on; timers and a ring go on."""
+        self._actions, self._rules = actions, rules
+
     def act(self, order: Act, frame: int, *, volume: int, changed: Callable[[Event | SetVolume], None]) -> None:
         """Carry out an intent on the worker.
 

@@ -26,7 +26,7 @@ from appliance.home.actions import Actions
 from appliance.home.effects import HomeEffects, Publish
 from appliance.inbox import Inbox
 from appliance.listening import RECOGNITION_INBOX, Listening, Understander
-from appliance.loop import FrameLoop, Publisher, Rules, Stages
+from appliance.loop import FrameLoop, Publisher, Renewal, Rules, Stages
 from appliance.models import Kind, ModelStore
 from appliance.runtimes.vosk import VoskModel
 from appliance.speaking import Reference, Speaking
@@ -107,6 +107,7 @@ class Brains:
     store: ModelStore
     home: HomeConfig
     language: Language
+    vosk: VoskModel
     detector: SileroDetector
     recognizer: VoskRecognizer
     words: tuple[WakeWord, ...]
@@ -149,23 +150,60 @@ def load_brains(
     home = load_home(loaded)
     language = load_language(loaded, home, sentences)
     vosk = VoskModel(model_folder(store, config.models.recognizer, Kind.RECOGNIZER))
-    words = tuple(find(name, store=store, phrases=vosk) for name in (wake_words or config.wake.words))
-    if len({word.name for word in words}) < len(words):
-        raise ConfigError(f"wake words: {', '.join(word.name for word in words)}: one stands there twice; remove it")
-    brains = Brains(
+    detector = SileroDetector(model_folder(store, config.models.speech_detector, Kind.SPEECH_DETECTOR))
+    for index in range(4):  # its first uses are slow
+        detector.process(Frame(index, silent_pcm()))
+    detector.reset()
+    words = _wake_words(wake_words or config.wake.words, store, vosk)
+    return _brains(loaded, (home, language), (store, vosk, detector), words)
+
+
+def reload_brains(loaded: LoadedConfig, old: Brains) -> Brains:
+    """With other wake words, home or language, and the models of before. Raises ConfigError, ModelError."""
+    home, language = load_home(loaded), old.language
+    config, before = loaded.config, old.loaded.config
+    if home != old.home or (config.home, config.device.area) != (before.home, before.device.area):
+        language = load_language(loaded, home)
+    words = old.words
+    if config.wake.words != before.wake.words:
+        words = _wake_words(config.wake.words, old.store, old.vosk)
+    if language is old.language and words is old.words:
+        return dataclasses.replace(old, loaded=loaded, home=home)
+    return _brains(loaded, (home, language), (old.store, old.vosk, old.detector), words)
+
+
+def _brains(
+    loaded: LoadedConfig,
+    home_language: tuple[HomeConfig, Language],
+    models: tuple[ModelStore, VoskModel, SileroDetector],
+    words: tuple[WakeWord, ...],
+) -> Brains:
+    """The recognizer of a language and of its wake words, and all the rest."""
+    home, language = home_language
+    store, vosk, detector = models
+    recognizer = VoskRecognizer(vosk, _known_sentences(language, vosk), [spoken(word, store) for word in words])
+    _warm_up(language, recognizer)
+    return Brains(
         loaded=loaded,
         store=store,
         home=home,
         language=language,
-        detector=SileroDetector(model_folder(store, config.models.speech_detector, Kind.SPEECH_DETECTOR)),
-        recognizer=VoskRecognizer(vosk, _known_sentences(language, vosk), [spoken(word, store) for word in words]),
+        vosk=vosk,
+        detector=detector,
+        recognizer=recognizer,
         words=words,
         heard_words=frozenset(
             word.name for word in words if all(vosk.knows(part) for part in spoken(word, store).split())
         ),
     )
-    _warm_up(brains)
-    return brains
+
+
+def _wake_words(names: Sequence[str], store: ModelStore, vosk: VoskModel) -> tuple[WakeWord, ...]:
+    """Found and checked. Raises ConfigError, ModelError."""
+    words = tuple(find(name, store=store, phrases=vosk) for name in names)
+    if len({word.name for word in words}) < len(words):
+        raise ConfigError(f"wake words: {', '.join(word.name for word in words)}: one stands there twice; remove it")
+    return words
 
 
 def load_hardware(loaded: LoadedConfig) -> Hardware:
@@ -203,22 +241,7 @@ def load_language(loaded: LoadedConfig, home: HomeConfig, sentences: Path | None
 
 def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
     """A frame loop with its stages as new."""
-    config = brains.loaded.config
-    limits = Limits(
-        threshold=config.listening.speech_threshold,
-        no_speech_frames=frames_of_ms(config.listening.no_speech_ms),
-        silence_frames=frames_of_ms(config.listening.silence_ms),
-        longest_frames=frames_of_ms(config.listening.longest_ms),
-    )
-    ring = Ring(PRE_ROLL_FRAMES + limits.no_speech_frames + limits.longest_frames + limits.silence_frames)
-    listening = Listening(
-        ring=ring,
-        detector=brains.detector,
-        endpointer=Endpointer(limits),
-        understander=Understander(brains.recognizer, brains.language, around.inbox.post, around.tracer),
-        worker=around.workers.recognition,
-        tracer=around.tracer,
-    )
+    parts = build_renewal(brains, around)
     speaking = Speaking(
         voice=around.voice,
         player=Player(around.speaker, lead_frames=around.lead_frames),
@@ -228,32 +251,59 @@ def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
         tracer=around.tracer,
     )
     acting = Acting(
-        actions=Actions(brains.home, HomeEffects(around.publish_mqtt), brains.language.answer),
+        actions=parts.actions,
         worker=around.workers.action,
         post=around.inbox.post,
         clock=around.clock,
-        rules=ActingRules(
-            ring_frames=frames_of_ms(config.home.ring_s * 1000), area=config.device.area, dry_run=around.dry_run
-        ),
+        rules=parts.acting_rules,
     )
     stages = Stages(
-        ring=ring,
-        spotter=build_spotter(brains, config.wake.threshold),
-        listening=listening,
+        ring=parts.ring,
+        spotter=parts.spotter,
+        listening=parts.listening,
         speaking=speaking,
         acting=acting,
-        dialog=Dialog(apology=brains.language.answer("not_understood")),
+        dialog=Dialog(apology=parts.apology),
         inbox=around.inbox,
     )
+    return FrameLoop(stages, parts.rules, around.publish, around.tracer)
+
+
+def build_renewal(brains: Brains, around: Surroundings) -> Renewal:
+    """What of a loop comes from configuration and models, as new."""
+    config = brains.loaded.config
+    limits = Limits(
+        threshold=config.listening.speech_threshold,
+        no_speech_frames=frames_of_ms(config.listening.no_speech_ms),
+        silence_frames=frames_of_ms(config.listening.silence_ms),
+        longest_frames=frames_of_ms(config.listening.longest_ms),
+    )
+    ring = Ring(PRE_ROLL_FRAMES + limits.no_speech_frames + limits.longest_frames + limits.silence_frames)
     programs = [own.run.timeout_s for own in brains.home.sentences if own.run is not None]
     slowest_program_ms = max(programs, default=0) * 1000
-    rules = Rules(
-        turn_frames=ring.capacity + frames_of_ms(SLOWEST_RESULT_MS + slowest_program_ms),
-        volume=config.audio.volume,
-        wake_words=tuple(word.name for word in brains.words),
-        heard_words=brains.heard_words,
+    return Renewal(
+        ring=ring,
+        spotter=_spotter(brains),
+        listening=Listening(
+            ring=ring,
+            detector=brains.detector,
+            endpointer=Endpointer(limits),
+            understander=Understander(brains.recognizer, brains.language, around.inbox.post, around.tracer),
+            worker=around.workers.recognition,
+            tracer=around.tracer,
+        ),
+        actions=Actions(brains.home, HomeEffects(around.publish_mqtt), brains.language.answer),
+        acting_rules=ActingRules(
+            ring_frames=frames_of_ms(config.home.ring_s * 1000), area=config.device.area, dry_run=around.dry_run
+        ),
+        apology=brains.language.answer("not_understood"),
+        rules=Rules(
+            turn_frames=ring.capacity + frames_of_ms(SLOWEST_RESULT_MS + slowest_program_ms),
+            volume=config.audio.volume,
+            wake_words=tuple(word.name for word in brains.words),
+            heard_words=brains.heard_words,
+        ),
     )
-    return FrameLoop(stages, rules, around.publish, around.tracer)
 
 
 def _known_sentences(language: Language, vosk: VoskModel) -> list[str]:
@@ -267,10 +317,11 @@ def _known_sentences(language: Language, vosk: VoskModel) -> list[str]:
     return [sentence for sentence in language.sentences() if unknown.isdisjoint(sentence.split())]
 
 
-def build_spotter(brains: Brains, threshold: float) -> Spotter:
-    """Wake words as new; `threshold` serves them all, 0: each its own."""
-    words = [dataclasses.replace(word, threshold=threshold or word.threshold) for word in brains.words]
-    return Spotter(words, near_misses=brains.loaded.config.wake.report_near_misses)
+def _spotter(brains: Brains) -> Spotter:
+    """Wake words as new; a threshold of the owner's serves them all, else each has its own."""
+    wake = brains.loaded.config.wake
+    words = [dataclasses.replace(word, threshold=wake.threshold or word.threshold) for word in brains.words]
+    return Spotter(words, near_misses=wake.report_near_misses)
 
 
 def spoken(word: WakeWord, store: ModelStore) -> str:
@@ -279,15 +330,12 @@ def spoken(word: WakeWord, store: ModelStore) -> str:
     return (wake.phrase if wake else word.name.replace("_", " ")).lower()
 
 
-def _warm_up(brains: Brains) -> None:
-    """Use everything once: first uses cost 0.2 s in all, which the first turn should not pay."""
-    brains.language.warm_up()
-    brains.recognizer.accept(silent_pcm())
-    brains.recognizer.finish()
-    brains.recognizer.begin(after_wake=True)
-    for index in range(4):
-        brains.detector.process(Frame(index, silent_pcm()))
-    brains.detector.reset()
+def _warm_up(language: Language, recognizer: VoskRecognizer) -> None:
+    """Use both once: first uses cost 0.2 s in all, which the first turn should not pay."""
+    language.warm_up()
+    recognizer.accept(silent_pcm())
+    recognizer.finish()
+    recognizer.begin(after_wake=True)
 
 
 def load_voice(

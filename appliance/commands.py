@@ -1,4 +1,4 @@
-"""Commands from outside: what a subscriber may ask of the appliance, and how its bytes become one of six facts.
+"""Commands from outside: what a subscriber may ask of the appliance, and how its bytes become one of nine facts.
 
 A command arrives as a name (`volume`) and a payload: a bare scalar (`50`) or a JSON object (`{"percent": 50}`), as
 `command_schema` publishes it. Whatever is not exactly that is refused in one sentence and changes nothing. No sentence
@@ -68,7 +68,27 @@ class Threshold(_Command, frozen=True):
     score: Annotated[float, Meta(ge=0.0, le=1.0, description="Wake score, 0..1; 0: each model's own.")]
 
 
-Command = Say | Listen | Stop | Mute | Volume | Threshold
+class WakeWord(_Command, frozen=True):
+    """Listen for this wake word instead of those before."""
+
+    word: Annotated[
+        str,
+        Meta(
+            pattern=r"^[^\W_](?:[ '_-]?[^\W_]){0,63}\Z",
+            description="Name of an installed wake word, or a phrase of words that the recognizer knows; no path.",
+        ),
+    ]
+
+
+class Reload(_Command, frozen=True):
+    """Read the configuration and the home file again; the old ones stay where the new ones are wrong."""
+
+
+class Restart(_Command, frozen=True):
+    """End, and start anew."""
+
+
+Command = Say | Listen | Stop | Mute | Volume | Threshold | WakeWord | Reload | Restart
 """Every command there is."""
 
 _FORMS: Final[dict[str, tuple[type[Command], str]]] = {
@@ -78,10 +98,13 @@ _FORMS: Final[dict[str, tuple[type[Command], str]]] = {
     "mute": (Mute, 'on, off, or {"on": true}'),
     "volume": (Volume, '0..100, or {"percent": 50}'),
     "threshold": (Threshold, '0..1, or {"score": 0.8}'),
+    "wake_word": (WakeWord, 'the name of a wake word, or {"word": "hey_jarvis"}'),
+    "reload": (Reload, "an empty payload"),
+    "restart": (Restart, "an empty payload"),
 }
 """Name on the wire: the class, and the remedy that a refusal names."""
 
-_LATER: Final = frozenset({"wake_word", "reload", "restart", "update"})
+_LATER: Final = frozenset({"update"})
 """Named in the contract, for versions to come."""
 
 _SWITCH: Final = {"on": True, "true": True, "off": False, "false": False}
@@ -112,6 +135,11 @@ def parse(name: str, payload: bytes) -> Command:
     raise CommandRefused(f"command {name}: {reason}; send {remedy}")
 
 
+def name_of(command: Command) -> str:
+    """The last level of its topic."""
+    return next(name for name, (form, _) in _FORMS.items() if form is type(command))
+
+
 def command_schema() -> dict[str, Any]:
     """The published JSON Schema: one property a command, named like the last level of its topic."""
     names = list(_FORMS)
@@ -133,13 +161,13 @@ def _scalar(form: type[Command], text: str) -> dict[str, object]:
     """A bare payload as the fields of its command; an empty one as no field at all."""
     if not text:
         return {}
-    if form is Say:
-        return {"text": text}
+    if form in (Say, WakeWord):
+        return {form.__struct_fields__[0]: text}
     if form is Mute:
         if text.lower() not in _SWITCH:
             raise ValueError("neither on nor off")
         return {"on": _SWITCH[text.lower()]}
-    if form in (Listen, Stop):
+    if not form.__struct_fields__:
         raise ValueError("it takes no value")
     return {form.__struct_fields__[0]: json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)}
 

@@ -25,6 +25,9 @@ class LoadedConfig:
     folder: Path
     """Paths in the configuration are relative to this folder."""
 
+    path: Path | None = None
+    """The file that it was read from; None where it was made by a program."""
+
     @property
     def models_directory(self) -> Path:
         """Folder of the installed models."""
@@ -48,7 +51,7 @@ class LoadedConfig:
 def load(path: Path | None, *, installed: Path = INSTALLED_CONFIG) -> LoadedConfig:
     """Read the file that `--config` names, else the installed one, else the one shipped. Raises ConfigError."""
     chosen = path or (installed if _exists(installed) else SHIPPED_CONFIG)
-    return LoadedConfig(config=configuration.load(chosen), folder=chosen.resolve().parent)
+    return LoadedConfig(config=configuration.load(chosen), folder=chosen.resolve().parent, path=chosen.resolve())
 
 
 def _exists(path: Path) -> bool:

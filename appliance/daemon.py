@@ -12,34 +12,42 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from types import FrameType
 from uuid import uuid4
 
 import msgspec
 
-from appliance import __version__
-from appliance.assembly import (
-    LEAD_FRAMES,
-    Brains,
-    Surroundings,
-    build_loop,
-    build_spotter,
-    load_voice,
-    thread_workers,
-)
+from appliance import __version__, renewing
+from appliance.assembly import LEAD_FRAMES, Brains, Surroundings, build_loop, load_voice, thread_workers
 from appliance.audio.format import FRAMES_PER_S
-from appliance.audio.sources import Source
+from appliance.audio.sources import LiveSource
 from appliance.audio.speakers import Speaker
 from appliance.clock import SystemClock
-from appliance.commands import Command, Listen, Mute, Say, Stop, Threshold, Volume
-from appliance.errors import BrokerError, StageError
+from appliance.commands import (
+    Command,
+    CommandRefused,
+    Listen,
+    Mute,
+    Reload,
+    Restart,
+    Say,
+    Stop,
+    Threshold,
+    Volume,
+    WakeWord,
+    name_of,
+)
+from appliance.errors import ApplianceError, BrokerError, ConfigError, StageError
 from appliance.events import AudioDropped, Event, IntentRejected, TurnFinished, WakeDetected, without_text
+from appliance.events import CommandRefused as CommandWasRefused
 from appliance.facts import AskedToListen, AskedToMute, AskedToSay, AskedToStop, Fact, StageFailed
 from appliance.inbox import Inbox
-from appliance.loop import FrameLoop
 from appliance.mqtt.client import MqttClient
 from appliance.notify import Notifier
+from appliance.renewing import Renewing
 from appliance.report import describe
+from appliance.wake import find
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -49,6 +57,9 @@ a frame of several native calls took 20 ms instead of 1.7)."""
 
 REALTIME_PRIORITY = 10
 """SCHED_RR priority of capture and frame loop: above ordinary work, below the kernel's own threads (50)."""
+
+RESTART_AFTER_S = 60
+"""A restart is refused so soon after the start: whoever asks for it again and again would keep the appliance deaf."""
 
 METRICS_EVERY_FRAMES = 60 * FRAMES_PER_S
 
@@ -74,7 +85,7 @@ class Daemon:
     def __init__(
         self,
         brains: Brains,
-        source: Source,
+        source: LiveSource,
         speaker: Speaker,
         *,
         notifier: Notifier,
@@ -86,7 +97,8 @@ class Daemon:
         self._notifier = notifier
         self._listeners = tuple(listeners)
         self._metrics = Metrics()
-        self._stopping = False
+        self._started_s = time.monotonic()
+        self._stopping = self._restarting = self._reloading = False
         self._inbox = Inbox()
         self._voice = load_voice(
             brains.loaded,
@@ -94,14 +106,21 @@ class Daemon:
             lost=lambda reason: self._inbox.post(lambda frame: StageFailed(frame=frame, stage="voice", error=reason)),
         )
         self._speaker = speaker
-        self._mqtt = build_mqtt(brains, self.command) if brains.loaded.config.mqtt.host else None
+        self._mqtt = build_mqtt(brains, self.command, self._refused) if brains.loaded.config.mqtt.host else None
         self._workers = thread_workers(self._inbox)
-        self._loop = self._build()
+        around = self._surroundings()
+        self._loop = build_loop(brains, around)
+        self._renewing = Renewing(brains, around, self._loop)
 
     @property
     def mqtt_status(self) -> str:
         """Whether the broker is there, in one sentence."""
         return self._mqtt.status if self._mqtt else "no broker is configured"
+
+    @property
+    def restart_asked(self) -> bool:
+        """It ended to be started anew."""
+        return self._restarting
 
     def run(self, *, capture: Callable[[], object] = lambda: None) -> None:
         """Feed the source's frames to the loop; returns after everything is closed.
@@ -125,6 +144,7 @@ class Daemon:
         """
         self._notifier.stopping()
         self._source.close()
+        self._publish_metrics()
         if self._mqtt:
             self._mqtt.close()
         self._workers.close()
@@ -151,12 +171,47 @@ class Daemon:
         """End after the current frame; may be called from a signal handler or another thread."""
         self._stopping = True
 
+    def reload(self) -> None:
+        """Read the configuration and the home file again, soon; may be called from a signal handler."""
+        self._reloading = True
+
     def command(self, command: Command) -> None:
-        """From any thread: hand a command to the loop."""
+        """From any thread: hand a command to the loop. Raises CommandRefused for what cannot be done."""
+        try:
+            self._check(command)
+        except ApplianceError as error:
+            raise CommandRefused(f"command {name_of(command)}: {error}") from None
         self._inbox.post(lambda frame: self._carry_out(command, frame))
 
-    def _build(self) -> FrameLoop:
-        around = Surroundings(
+    def _check(self, command: Command) -> None:
+        """Raises ApplianceError for what cannot be done, whatever the frame loop is doing."""
+        match command:
+            case WakeWord():
+                find(command.word, store=self._brains.store, phrases=self._brains.vosk)
+            case Reload():
+                renewing.check(self._file)
+            case Restart():
+                uptime_s = time.monotonic() - self._started_s
+                if uptime_s < RESTART_AFTER_S:
+                    raise CommandRefused(f"it started {uptime_s:.0f} s ago; ask again after {RESTART_AFTER_S} s")
+
+    @property
+    def _file(self) -> Path:
+        path = self._brains.loaded.path
+        if path is None:
+            raise ConfigError("it runs without a configuration file; start it with --config FILE")
+        return path
+
+    def _refused(self, reason: str, count: int) -> None:
+        """From the MQTT thread: commands were refused."""
+
+        def tell(frame: int) -> None:
+            self._loop.emit(CommandWasRefused(frame=frame, reason=reason, count=count))
+
+        self._inbox.post(tell)
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
             clock=SystemClock(),
             voice=self._voice,
             speaker=self._speaker,
@@ -167,7 +222,6 @@ class Daemon:
             inbox=self._inbox,
             lead_frames=LEAD_FRAMES,
         )
-        return build_loop(self._brains, around)
 
     def _frames(self) -> None:
         """The metronome. The watchdog is fed by frames that flowed through the whole loop, by nothing else."""
@@ -178,8 +232,10 @@ class Daemon:
             if self._stopping:
                 return
             self._loop.process(frame)
+            self._source.pause(self._loop.muted)
             for event in self._source.events():
                 self._loop.emit(event)
+            self._renew(frame.index)
             if frame.index == 0:
                 words = ", ".join(word.name for word in self._brains.words)
                 self._notifier.ready(f"listening for {words}")
@@ -194,6 +250,13 @@ class Daemon:
                 self._metrics.uptime_s = int(time.monotonic() - started)
                 self._publish_metrics()
                 self._notifier.status(f"{self._loop.state}; {self.mqtt_status}")
+
+    def _renew(self, frame: int) -> None:
+        if self._reloading:
+            self._reloading = False
+            self._inbox.post(lambda at: self._carry_out(Reload(), at))
+        if (changed := self._renewing.step(frame)) is not None:
+            self._loop.emit(changed)
 
     def _publish(self, event: Event) -> None:
         self._count(event)
@@ -222,7 +285,7 @@ class Daemon:
             self._mqtt.publish_metrics(self._metrics)
 
     def _carry_out(self, command: Command, frame: int) -> Fact | None:
-        """A command as a fact for the dialog; volume and threshold are set at once. Runs in the loop."""
+        """A command as a fact for the dialog; None: it is under way without one. Runs in the loop."""
         match command:
             case Say():
                 return AskedToSay(frame=frame, text=command.text)
@@ -235,11 +298,21 @@ class Daemon:
             case Volume():
                 self._loop.set_volume(command.percent)
             case Threshold():
-                self._loop.set_spotter(build_spotter(self._brains, command.score))
+                return self._renewing.change_threshold(command.score, frame)
+            case WakeWord():
+                return self._renewing.change_words((command.word,), frame)
+            case Reload():
+                return self._renewing.reload(self._file, frame)
+            case Restart():
+                self._stopping = self._restarting = True
         return None
 
 
-def build_mqtt(brains: Brains, on_command: Callable[[Command], None]) -> MqttClient:
+def build_mqtt(
+    brains: Brains,
+    on_command: Callable[[Command], None],
+    on_refused: Callable[[str, int], None] = lambda reason, count: None,
+) -> MqttClient:
     """The client of the configured broker, not yet started. Raises ConfigError."""
     config = brains.loaded.config
     return MqttClient(
@@ -247,19 +320,24 @@ def build_mqtt(brains: Brains, on_command: Callable[[Command], None]) -> MqttCli
         config.device.id,
         __version__,
         on_command=on_command,
+        on_refused=on_refused,
         publish_text=config.privacy.publish_text,
         free_slots=brains.language.free_slots,
     )
 
 
-def handle_signals(stop: Callable[[], None]) -> None:
-    """SIGTERM and SIGINT call `stop`."""
+def handle_signals(daemon: Daemon) -> None:
+    """SIGTERM and SIGINT end it, SIGHUP lets it read its configuration again."""
 
-    def handler(_number: int, _frame: FrameType | None) -> None:
-        stop()
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        daemon.stop()
+
+    def reload(_number: int, _frame: FrameType | None) -> None:
+        daemon.reload()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, handler)
+        signal.signal(number, stop)
+    signal.signal(signal.SIGHUP, reload)
 
 
 def ask_for_priority() -> str:

@@ -82,6 +82,15 @@ class Handlers:
         self._out: list[Event | Order] = []
 
     @property
+    def rests(self) -> bool:
+        """Nothing goes on: idle, or muted and silent."""
+        return self.state is self._rest
+
+    def renew(self, *, apology: str) -> None:
+        """Apologize in other words from now on."""
+        self._apology = apology
+
+    @property
     def turn(self) -> int:
         """Number of the current utterance."""
         return self._turn

@@ -233,6 +233,30 @@ class LoadShed(Event, frozen=True, kw_only=True, tag="load_shed"):
     """Frame index from which on it is left out."""
 
 
+class SettingsChanged(Event, frozen=True, kw_only=True, tag="settings_changed"):
+    """A command, a spoken order or a reload changed how it listens or answers."""
+
+    wake_words: tuple[str, ...]
+    threshold: Share
+    """Score that wakes; 0: each model's own."""
+
+    volume: Annotated[int, Meta(ge=0, le=100)]
+    """Percent."""
+
+    restart_needed: tuple[str, ...] = ()
+    """Keys of the configuration that were changed in the file, too, and are used after a restart only."""
+
+
+class CommandRefused(Event, frozen=True, kw_only=True, tag="command_refused"):
+    """Somebody sent what is no command, or asked for what cannot be done; told at most once a minute."""
+
+    reason: str
+    """Of the newest one."""
+
+    count: Annotated[int, Meta(ge=1)]
+    """Refused since last told."""
+
+
 class Failed(Event, frozen=True, kw_only=True, tag="failed"):
     """A stage failed; it was reset and the daemon goes on."""
 
@@ -264,6 +288,8 @@ AnyEvent = (
     | MicrophoneLost
     | MicrophoneRestored
     | LoadShed
+    | SettingsChanged
+    | CommandRefused
     | Failed
 )
 """Every event there is, in the order of the contract's table."""
@@ -271,8 +297,8 @@ AnyEvent = (
 TEXT_FIELDS: Final = ("text", "nearest", "label")
 """Fields that hold what was said or answered. `slots` and `values` are trimmed by slot name, see `without_text`."""
 
-UNQUEUED: Final = frozenset({"partial_transcript"})
-"""Events published at QoS 0 and never stored: chatter that is stale by the time it could be delivered again."""
+UNQUEUED: Final = frozenset({"partial_transcript", "command_refused"})
+"""Events published at QoS 0 and never stored: stale by the time they could be delivered again, or made by strangers."""
 
 
 def event_type(event: Event) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from appliance import __version__
-from appliance.acting import Acting
+from appliance.acting import Acting, ActingRules
 from appliance.audio.format import SILENT_DBFS, Frame, Pcm, frames_of_ms, level_dbfs, silent_pcm
 from appliance.audio.health import AudioHealth
 from appliance.audio.ring import Ring as FrameRing
@@ -41,7 +41,7 @@ from appliance.facts import (
     TurnTimedOut,
     Woken,
 )
-from appliance.home.actions import SetVolume
+from appliance.home.actions import Actions, SetVolume
 from appliance.inbox import Inbox, one_line
 from appliance.listening import Listening, word_end
 from appliance.speaking import Speaking
@@ -83,6 +83,19 @@ class Rules:
     """Those wake words that the recognizer knows, so that it can be fed from before them and cut them off."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renewal:
+    """What of a loop comes from configuration and models; it can be exchanged while the loop rests."""
+
+    ring: FrameRing
+    spotter: Spotter
+    listening: Listening
+    actions: Actions
+    acting_rules: ActingRules
+    apology: str
+    rules: Rules
+
+
 class FrameLoop:
     """Feed frames to `process`; events go to the publisher."""
 
@@ -118,6 +131,16 @@ class FrameLoop:
         """Percent."""
         return self._volume
 
+    @property
+    def muted(self) -> bool:
+        """The microphone is to be off."""
+        return self._s.dialog.muted
+
+    @property
+    def rests(self) -> bool:
+        """Nothing goes on, and no answer is awaited."""
+        return self._s.dialog.rests
+
     def process(self, frame: Frame, *, from_device: bool = True) -> None:
         """Take one frame through all stages. `from_device` is False for silence that only keeps the time.
 
@@ -127,7 +150,7 @@ class FrameLoop:
         if not self._started:
             self._started = True
             self.emit(Started(frame=index, version=__version__, wake_words=self._rules.wake_words))
-        if from_device and not self._microphone_lost:
+        if from_device and not self._microphone_lost and not self.muted:
             self._guard("audio health", index, lambda: self._check(frame))
         heard = Frame(index, silent_pcm()) if self._s.dialog.muted else frame
         self._s.ring.append(heard)
@@ -158,10 +181,18 @@ class FrameLoop:
         """Free the wake models."""
         self._spotter.close()
 
-    def set_spotter(self, spotter: Spotter) -> None:
-        """Listen for other words, or with another threshold, from the next frame on."""
+    def renew(self, renewal: Renewal) -> None:
+        """Go on with other words, sentences or limits from the next frame on; to be called while it rests.
+
+        Session, timers, volume and the newest seconds of sound are kept.
+        """
+        for frame in self._s.ring.frames(self._s.ring.oldest, self._s.ring.newest):
+            renewal.ring.append(frame)
         self._spotter.close()
-        self._spotter = spotter
+        self._spotter, self._rules = renewal.spotter, renewal.rules
+        self._s.acting.renew(renewal.actions, renewal.acting_rules)
+        self._s.dialog.renew(apology=renewal.apology)
+        self._s = dataclasses.replace(self._s, ring=renewal.ring, spotter=renewal.spotter, listening=renewal.listening)
 
     def set_volume(self, percent: int) -> None:
         """Make answers and rings so loud, 0..100 percent."""

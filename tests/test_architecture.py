@@ -96,6 +96,7 @@ LAYERS = {
     "appliance.listening": Layer.DAEMON,
     "appliance.loop": Layer.DAEMON,
     "appliance.recording": Layer.DAEMON,
+    "appliance.renewing": Layer.DAEMON,
     "appliance.replay": Layer.DAEMON,
     "appliance.speaking": Layer.DAEMON,
     "appliance.__main__": Layer.CLI,

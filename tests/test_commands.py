@@ -10,15 +10,19 @@ from appliance.commands import (
     CommandRefused,
     Listen,
     Mute,
+    Reload,
+    Restart,
     Say,
     Stop,
     Threshold,
     Volume,
+    WakeWord,
     command_schema,
+    name_of,
     parse,
 )
 
-NAMES = ("say", "listen", "stop", "mute", "volume", "threshold")
+NAMES = ("say", "listen", "stop", "mute", "volume", "threshold", "wake_word", "reload", "restart")
 
 
 @pytest.mark.parametrize(
@@ -41,10 +45,16 @@ NAMES = ("say", "listen", "stop", "mute", "volume", "threshold")
         ("threshold", b"0.85", Threshold(score=0.85)),
         ("threshold", b"1", Threshold(score=1.0)),
         ("threshold", b'{"score": 0}', Threshold(score=0.0)),
+        ("wake_word", b"hey_jarvis", WakeWord(word="hey_jarvis")),
+        ("wake_word", "Grüß Gott".encode(), WakeWord(word="Grüß Gott")),
+        ("wake_word", b'{"word": "o\'clock"}', WakeWord(word="o'clock")),
+        ("reload", b"", Reload()),
+        ("restart", b"{}", Restart()),
     ],
 )
 def test_a_good_command_is_read(name: str, payload: bytes, command: Command) -> None:
     assert parse(name, payload) == command
+    assert name_of(command) == name
 
 
 @pytest.mark.parametrize(
@@ -83,9 +93,15 @@ def test_a_good_command_is_read(name: str, payload: bytes, command: Command) -> 
         ("threshold", b'{"score": NaN}', "NaN"),
         ("threshold", b"1e400", "<= 1"),
         ("threshold", b'{"score": -1e400}', ">= 0"),
-        ("wake_word", b"alexa", "not supported yet by this version"),
-        ("reload", b"", "not supported yet by this version"),
-        ("restart", b"", "not supported yet by this version"),
+        ("wake_word", b"", "missing"),
+        ("wake_word", b"../../etc/passwd", "regex"),
+        ("wake_word", b"evil.tflite", "regex"),
+        ("wake_word", b"a\nb", "regex"),
+        ("wake_word", b"two  spaces", "regex"),
+        ("wake_word", b"a" * 65, "regex"),
+        ("wake_word", b'{"word": ["alexa"]}', "Expected `str`"),
+        ("reload", b"now", "no value"),
+        ("restart", b'{"at": 3}', "unknown field"),
         ("update", b"", "not supported yet by this version"),
         ("explode", b"", "unknown"),
         ("", b"", "unknown"),
@@ -133,7 +149,7 @@ def test_no_bytes_do_more_than_be_refused(name: str, payload: bytes) -> None:
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
         max_leaves=6,
     ),
-    key=st.sampled_from(("text", "on", "percent", "score")) | st.text(max_size=8),
+    key=st.sampled_from(("text", "on", "percent", "score", "word")) | st.text(max_size=8),
 )
 def test_no_json_does_more_than_be_refused(name: str, value: object, key: str) -> None:
     for payload in (json.dumps(value), json.dumps({key: value})):

@@ -14,6 +14,7 @@ from appliance.events import (
     ActionDone,
     AudioDropped,
     AudioProblem,
+    CommandRefused,
     Event,
     Failed,
     IntentRecognized,
@@ -23,6 +24,7 @@ from appliance.events import (
     MicrophoneRestored,
     PartialTranscript,
     ReplyGiven,
+    SettingsChanged,
     SpeakingEnded,
     SpeakingStarted,
     SpeechEnded,
@@ -78,6 +80,10 @@ EXAMPLES: list[Event] = [
     MicrophoneLost(frame=500, device="USB microphone"),
     MicrophoneRestored(frame=900, device="USB microphone"),
     LoadShed(frame=1000, what="wake_near_missed", since=990),
+    SettingsChanged(
+        frame=1090, wake_words=("alexa",), threshold=0.0, volume=40, restart_needed=("mqtt.host", "audio.speaker")
+    ),
+    CommandRefused(frame=1095, reason="command volume: not a flat JSON value; send 0..100", count=3),
     Failed(frame=1100, session=3, stage="recognizer", error="The model ran out of memory."),
 ]
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +15,15 @@ import msgspec
 import pytest
 
 from appliance import config_files
-from appliance.assembly import Brains, load_brains, load_voice
-from appliance.audio.format import FRAME_MS, Frame
+from appliance.assembly import Brains, load_brains, load_voice, reload_brains
+from appliance.audio.format import FRAME_MS, FRAMES_PER_S, Frame, silent_pcm
 from appliance.audio.speakers import SilentSpeaker
 from appliance.bench.speech import frames_of, spoken
+from appliance.commands import Command, CommandRefused, Mute, Reload, Restart, Threshold, WakeWord
 from appliance.config import Mqtt
 from appliance.config_files import LoadedConfig
 from appliance.daemon import Daemon
-from appliance.events import Event, event_type
+from appliance.events import Event, Failed, SettingsChanged, event_type
 from appliance.models import ModelStore
 from appliance.notify import Notifier
 from tests.broker import Broker, Subscriber, free_port, wait_until
@@ -56,6 +58,7 @@ class Paced:
 
     def __init__(self, frames: list[Frame]) -> None:
         self._frames = frames
+        self.paused: list[bool] = []
 
     def frames(self) -> Iterator[Frame]:
         started = time.monotonic()
@@ -65,6 +68,10 @@ class Paced:
 
     def events(self) -> list[Event]:
         return []
+
+    def pause(self, on: bool) -> None:
+        if self.paused[-1:] != [on]:
+            self.paused.append(on)
 
     def close(self) -> None:
         pass
@@ -144,6 +151,147 @@ def test_without_a_broker_the_voice_works_on(brains: Brains, question: list[Fram
     assert done["action_done"].ok is False, "the light could not be reached, and that is told"
     assert "could not reach" in str(done["reply"].text).lower().replace("couldn't", "could not")
     assert "nothing listens there" in daemon.mqtt_status
+
+
+def quietly(seconds: float) -> list[Frame]:
+    """Silence for so long."""
+    return [Frame(index, silent_pcm()) for index in range(round(seconds * FRAMES_PER_S))]
+
+
+class Kitchen:
+    """A daemon in a quiet room, with a configuration of its own, that is told something at once."""
+
+    def __init__(self, brains: Brains, folder: Path, seconds: float = 1.5) -> None:
+        self.file = folder / "appliance.toml"
+        self.file.write_text("[home]\nfile = ''\n")
+        loaded = config_files.load(self.file)
+        self.source = Paced(quietly(seconds))
+        self.heard: list[Event] = []
+        self.daemon = Daemon(
+            reload_brains(loaded, brains),
+            self.source,
+            SilentSpeaker(),
+            notifier=Notifier({}),
+            listeners=[self.heard.append],
+        )
+
+    def told(self, *commands: Command) -> list[Event]:
+        """What the events of its whole life were, but for the first."""
+        for command in commands:
+            self.daemon.command(command)
+        self.daemon.run()
+        assert event_type(self.heard[0]) == "started"
+        return self.heard[1:]
+
+
+def test_another_wake_word_and_threshold_are_taken_over(brains: Brains, tmp_path: Path) -> None:
+    kitchen = Kitchen(brains, tmp_path)
+    [changed] = kitchen.told(WakeWord(word="Hey Jarvis"), Threshold(score=0.7))
+    assert isinstance(changed, SettingsChanged)
+    assert (changed.wake_words, changed.threshold, changed.volume) == (("hey_jarvis",), 0.7, 70)
+    assert changed.restart_needed == ()
+
+
+def test_a_wake_word_that_is_not_there_is_refused_at_once(brains: Brains, tmp_path: Path) -> None:
+    kitchen = Kitchen(brains, tmp_path, seconds=0.1)
+    with pytest.raises(CommandRefused, match=r"command wake_word: .*xyzzy"):
+        kitchen.daemon.command(WakeWord(word="xyzzy"))
+    assert kitchen.told() == []
+
+
+def test_a_reload_takes_over_what_it_can_and_names_the_rest(brains: Brains, tmp_path: Path) -> None:
+    kitchen = Kitchen(brains, tmp_path)
+    kitchen.file.write_text(
+        "[home]\nfile = ''\n[audio]\nvolume = 20\n[wake]\nthreshold = 0.95\n"
+        "[mqtt]\nhost = 'other'\n[log]\nlevel = 'error'\n"
+    )
+    [changed] = kitchen.told(Threshold(score=0.1), Reload())
+    assert isinstance(changed, SettingsChanged)
+    assert (changed.wake_words, changed.threshold, changed.volume) == (("alexa",), 0.95, 20)
+    assert changed.restart_needed == ("mqtt.host", "log.level")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[home]\nfile = 'gone.yaml'\n", "gone.yaml: no such file"),
+        ("[wake]\nthreshold = 7\n", r"appliance.toml:2: wake.threshold"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_its_line_and_changes_nothing(
+    brains: Brains, tmp_path: Path, text: str, reason: str
+) -> None:
+    kitchen = Kitchen(brains, tmp_path, seconds=0.5)
+    kitchen.file.write_text(text)
+    with pytest.raises(CommandRefused, match=f"command reload: .*{reason}"):
+        kitchen.daemon.command(Reload())
+    kitchen.daemon.reload()  # as by SIGHUP
+    [failed] = kitchen.told()
+    assert isinstance(failed, Failed)
+    assert failed.stage == "reload"
+    assert failed.error.endswith("; the settings stay as they were")
+
+
+def test_what_only_loading_shows_is_told_and_changes_nothing(brains: Brains, tmp_path: Path) -> None:
+    kitchen = Kitchen(brains, tmp_path, seconds=0.5)
+    kitchen.file.write_text("[home]\nfile = ''\n[wake]\nwords = ['xyzzy']\n")
+    [failed] = kitchen.told(Reload())
+    assert isinstance(failed, Failed)
+    assert "xyzzy" in failed.error
+
+
+def test_mute_closes_the_microphone_until_it_is_over(brains: Brains, tmp_path: Path) -> None:
+    kitchen = Kitchen(brains, tmp_path, seconds=0.3)
+    kitchen.told(Mute(on=True), Mute(on=False))
+    assert kitchen.source.paused == [False]
+    kitchen = Kitchen(brains, tmp_path, seconds=0.3)
+    changed = kitchen.told(Mute(on=True))
+    assert kitchen.source.paused == [True]
+    assert [event_type(event) for event in changed] == ["state_changed"]
+
+
+def test_a_restart_is_refused_soon_after_the_start(brains: Brains, tmp_path: Path) -> None:
+    kitchen = Kitchen(brains, tmp_path, seconds=60)
+    with pytest.raises(CommandRefused, match="command restart: it started 0 s ago; ask again after 60 s"):
+        kitchen.daemon.command(Restart())
+    kitchen.daemon._started_s -= 61
+    began_s = time.monotonic()
+    assert kitchen.told(Restart()) == []
+    assert kitchen.daemon.restart_asked
+    assert time.monotonic() - began_s < 30
+
+
+def test_refusals_become_an_event(broker: Broker, brains: Brains) -> None:
+    with Subscriber(broker.port) as subscriber:
+        heard: list[Event] = []
+        daemon = Daemon(
+            with_broker(brains, broker.port, publish_text=False),
+            Paced(quietly(20)),
+            SilentSpeaker(),
+            notifier=Notifier({}),
+            listeners=[heard.append],
+        )
+        running = threading.Thread(target=daemon.run)
+        running.start()
+        subscriber.until("voice/test/availability", b"online")
+        for payload in ("loud", "louder"):
+            subscriber.send("voice/test/command/volume", payload)
+        told = json.loads(subscriber.next(EVENT + "command_refused").payload)
+        subscriber.send("voice/test/command/restart", "")
+        wait_until(lambda: daemon._mqtt is not None and daemon._mqtt.refused_commands == 3, "three are counted")
+        daemon.stop()
+        running.join()
+        metrics = [
+            json.loads(m.payload)
+            for m in subscriber.until("voice/test/availability", b"offline")
+            if m.topic.endswith("metrics")
+        ]
+    assert (told["reason"], told["count"]) == (
+        'command volume: not a flat JSON value; send 0..100, or {"percent": 50}',
+        1,
+    )
+    assert [event_type(event) for event in heard].count("command_refused") == 1
+    assert metrics[-1]["commands_refused"] == 3
 
 
 @pytest.fixture

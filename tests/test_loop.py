@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from appliance.acting import ActingRules
 from appliance.assembly import inline_workers
 from appliance.audio.format import Frame, freeze
+from appliance.audio.ring import Ring as FrameRing
 from appliance.errors import ModelError, StageError
 from appliance.events import (
     ActionDone,
@@ -32,9 +34,13 @@ from appliance.events import (
 from appliance.facts import AskedToListen, AskedToMute, AskedToSay, AskedToStop, Fact
 from appliance.home.actions import Actions, Done, Situation
 from appliance.intent import Intent
+from appliance.listening import Listening, Understander
+from appliance.loop import Renewal
 from appliance.speaking import Reference
+from appliance.speech.endpoint import Endpointer
 from appliance.understanding.home_file import HomeConfig
 from tests.fakes import (
+    LIMITS,
     TURN_FRAMES,
     Bench,
     Effects,
@@ -525,15 +531,41 @@ def test_the_volume_changes_from_outside_and_is_what_is_heard() -> None:
     assert bench.speaker.heard == [0, 0, 0]
 
 
-def test_another_spotter_takes_over_at_once() -> None:
-    bench = Bench(spotter=ScriptedSpotter(50))
-    bench.run(20)
-    other = ScriptedSpotter(30)
-    bench.loop.set_spotter(other)  # type: ignore[arg-type]
-    bench.run(60)
+def test_a_renewed_loop_hears_other_words_and_keeps_its_past() -> None:
+    bench = Bench(spotter=ScriptedSpotter(50)).run(20)
+    other, ring = ScriptedSpotter(30), FrameRing()
+    loop, stages = bench.loop, bench.loop._s
+    listening = Listening(
+        ring=ring,
+        detector=bench.detector,
+        endpointer=Endpointer(LIMITS),
+        understander=Understander(bench.recognizer, language(), bench.inbox.post),
+        worker=bench.workers.recognition,
+        tracer=None,
+    )
+    assert loop.rests
+    loop.renew(
+        Renewal(
+            ring=ring,
+            spotter=other,  # type: ignore[arg-type]
+            listening=listening,
+            actions=Actions(HomeConfig(), Effects(), language().answer),
+            acting_rules=ActingRules(ring_frames=100, area="", dry_run=False),
+            apology="Pardon?",
+            rules=replace(loop._rules, wake_words=("other",)),
+        )
+    )
+    bench.run(40)
+    assert not loop.rests
     assert [event.frame for event in bench.of(WakeDetected)] == [30]
     assert bench.spotter.closed
     assert min(other.played) == 20
+    assert (ring.oldest, ring.newest) == (0, 39)
+    assert np.array_equal(ring.pcm(0, 39), np.concatenate([quiet(index).pcm for index in range(40)]))
+    assert loop._s.dialog is stages.dialog
+    bench.run(400)
+    assert bench.voice.said == []
+    assert loop.rests
 
 
 def test_the_last_answer_is_repeated_on_demand() -> None:

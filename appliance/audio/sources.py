@@ -18,3 +18,10 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Free the device; `frames` ends soon after."""
+
+
+class LiveSource(Source, Protocol):
+    """A source with a device behind it."""
+
+    def pause(self, on: bool) -> None:
+        """Close the device, and yield silence at its pace, or open it again."""

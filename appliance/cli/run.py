@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
 
@@ -16,6 +17,9 @@ from appliance.errors import AudioError
 from appliance.notify import Notifier
 
 _LOGGER = logging.getLogger(__name__)
+
+RESTART_CODE = 75
+"""The exit code that lets systemd start it anew (EX_TEMPFAIL of sysexits.h); the unit names it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,10 +54,14 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
         notifier=Notifier(),
         listeners=[event_logger(config.config.privacy.publish_text, brains.language.free_slots)],
     )
-    handle_signals(daemon.stop)
+    handle_signals(daemon)
     _LOGGER.info("frame loop: %s", ask_for_priority())
     daemon.run(capture=microphone.start)
-    return 0
+    if not daemon.restart_asked:
+        return 0
+    if "NOTIFY_SOCKET" in os.environ:
+        return RESTART_CODE
+    os.execv(sys.executable, [sys.executable, "-m", "appliance", *sys.argv[1:]])
 
 
 def _speaker(hardware: Hardware) -> Speaker:

@@ -95,6 +95,9 @@ class Person:
         """A synthesized microphone never fails."""
         return []
 
+    def pause(self, on: bool) -> None:
+        """A person talks on, whether the appliance listens or not."""
+
     def close(self) -> None:
         """Stop talking."""
         self._closing.set()

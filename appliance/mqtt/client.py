@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from appliance.commands import Command
+from appliance.commands import Command, CommandRefused
 from appliance.config import Mqtt
 from appliance.errors import BrokerError
 from appliance.events import UNQUEUED, Event, State, StateChanged, event_type, to_json, without_text
@@ -53,21 +53,26 @@ class MqttClient:
         version: str,
         *,
         on_command: Callable[[Command], None],
+        on_refused: Callable[[str, int], None] = lambda reason, count: None,
         publish_text: bool,
         free_slots: frozenset[str],
     ) -> None:
         """Read password and certificates; connect to nothing yet.
 
-        `version` of the appliance is shown to the broker. `on_command` is called in the MQTT thread: it only hands over
-        and does not raise. `publish_text` and `free_slots`: see `events.without_text`. Raises ConfigError.
+        `version` of the appliance is shown to the broker. `on_command` is called in the MQTT thread: it hands over,
+        or raises CommandRefused. `on_refused`, in that thread, too, is told of refusals: at most once a minute the
+        newest reason and how many there were. `publish_text` and `free_slots`: see `events.without_text`.
+
+        Raises ConfigError.
         """
         self._access = read_access(settings)
         self._topics = Topics(device_id)
         self._version = version
         self._on_command = on_command
+        self._on_refused = on_refused
         self._publish_text = publish_text
         self._free_slots = free_slots
-        self._gate = CommandGate(time.monotonic)
+        self._gate = CommandGate(time.monotonic, self._tell_refused)
         self._health = BrokerHealth(self._access.address)
         self._outgoing = Outgoing()
         self._retain(self._topics.availability, ONLINE.encode())
@@ -234,5 +239,13 @@ class MqttClient:
 
     def _heard(self, topic: str, payload: bytes, retained: bool) -> None:
         command = self._gate.admit(topic.rpartition("/")[2], payload, retained=retained)
-        if command is not None:
+        if command is None:
+            return
+        try:
             self._on_command(command)
+        except CommandRefused as refusal:
+            self._gate.refuse(str(refusal))
+
+    def _tell_refused(self, reason: str, count: int) -> None:
+        _LOGGER.warning("MQTT command refused (%d since last told): %s", count, reason)
+        self._on_refused(reason, count)

@@ -1,9 +1,8 @@
 """What stands between a subscriber's bytes and the daemon: nothing stale, nothing huge, no flood.
 
-Pure: the clock is a parameter. Refusals are counted, and told in the log at most once a minute.
+Pure: the clock is a parameter. Refusals are counted, and told at most once a minute.
 """
 
-import logging
 from collections.abc import Callable
 from typing import Final
 
@@ -13,8 +12,6 @@ RATE_PER_S: Final = 20
 """Commands let through a second, and as many at once: more than a person or an automation means, cheap to serve."""
 
 TELL_EVERY_S: Final = 60.0
-
-_LOGGER = logging.getLogger(__name__)
 
 
 class TokenBucket:
@@ -41,9 +38,10 @@ class TokenBucket:
 class CommandGate:
     """Turns messages into commands, or counts them as refused."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        """`clock`: seconds that only grow."""
+    def __init__(self, clock: Callable[[], float], tell: Callable[[str, int], None]) -> None:
+        """`clock`: seconds that only grow. `tell` gets the newest reason, and how many were refused since last told."""
         self._clock = clock
+        self._tell = tell
         self._bucket = TokenBucket(RATE_PER_S, clock)
         self._refused = 0
         self._told_refused = 0
@@ -63,13 +61,13 @@ class CommandGate:
                 raise CommandRefused("a retained command would be carried out again and again; send it unretained")
             return parse(name, payload)
         except CommandRefused as refusal:
-            self._refused += 1
-            self._tell(refusal)
+            self.refuse(str(refusal))
             return None
 
-    def _tell(self, refusal: CommandRefused) -> None:
+    def refuse(self, reason: str) -> None:
+        """Count one more that is not carried out."""
+        self._refused += 1
         now_s = self._clock()
-        if now_s - self._told_s < TELL_EVERY_S:
-            return
-        _LOGGER.warning("MQTT command refused (%d since last told): %s", self._refused - self._told_refused, refusal)
-        self._told_s, self._told_refused = now_s, self._refused
+        if now_s - self._told_s >= TELL_EVERY_S:
+            self._tell(reason, self._refused - self._told_refused)
+            self._told_s, self._told_refused = now_s, self._refused
