@@ -57,8 +57,8 @@ models: .venv/.stamp-device ## install the default models into models/
 # ---- what one does with it -------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: system-packages models ## install what is missing and show the main job at work
-	@$(BIN)/appliance demo
+demo: system-packages models ## install what is missing and show the main job at work (MIC=1: with you as the person)
+	@$(BIN)/appliance demo $(if $(MIC),--mic)
 
 .PHONY: bench
 bench: models ## measure the processor time, memory and delays of every stage on this machine

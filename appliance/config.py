@@ -142,6 +142,15 @@ class Mqtt(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 30
 
 
+class Service(Struct, frozen=True, forbid_unknown_fields=True):
+    """How long people may have to wait for an answer; when it is often longer, a warning is published."""
+
+    target_ms: Annotated[
+        int, Meta(ge=100, le=10_000, description="From the end of speech to the first sound, ms, 100..10000.")
+    ] = 1000
+    allowed_share: Annotated[Share, Meta(description="So many of the newest 100 turns may take longer, 0..1.")] = 0.05
+
+
 class Privacy(Struct, frozen=True, forbid_unknown_fields=True):
     """What may leave the device. Audio never does."""
 
@@ -168,6 +177,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     models: Models = Models()
     home: Home = Home()
     mqtt: Mqtt = Mqtt()
+    service: Service = Service()
     privacy: Privacy = Privacy()
     log: Log = Log()
 

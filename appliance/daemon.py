@@ -9,14 +9,11 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from uuid import uuid4
-
-import msgspec
 
 from appliance import __version__, renewing
 from appliance.assembly import LEAD_FRAMES, Brains, Surroundings, build_loop, load_voice, thread_workers
@@ -39,14 +36,16 @@ from appliance.commands import (
     name_of,
 )
 from appliance.errors import ApplianceError, BrokerError, ConfigError, StageError
-from appliance.events import AudioDropped, Event, IntentRejected, TurnFinished, WakeDetected, without_text
 from appliance.events import CommandRefused as CommandWasRefused
+from appliance.events import Event, without_text
 from appliance.facts import AskedToListen, AskedToMute, AskedToSay, AskedToStop, Fact, StageFailed
 from appliance.inbox import Inbox
 from appliance.mqtt.client import MqttClient
 from appliance.notify import Notifier
 from appliance.renewing import Renewing
 from appliance.report import describe
+from appliance.reporting import Reporting
+from appliance.status_socket import StatusServer, candidates
 from appliance.wake import find
 
 _LOGGER = logging.getLogger(__name__)
@@ -62,21 +61,6 @@ RESTART_AFTER_S = 60
 """A restart is refused so soon after the start: whoever asks for it again and again would keep the appliance deaf."""
 
 METRICS_EVERY_FRAMES = 60 * FRAMES_PER_S
-
-
-class Metrics(msgspec.Struct, kw_only=True):
-    """Figures published once a minute, counted from the start."""
-
-    version: str = __version__
-    uptime_s: int = 0
-    frames: int = 0
-    wakes: int = 0
-    rejected: int = 0
-    turns: int = 0
-    last_turn_ms: int | None = None
-    frames_dropped: int = 0
-    events_dropped: int = 0
-    commands_refused: int = 0
 
 
 class Daemon:
@@ -96,8 +80,6 @@ class Daemon:
         self._source = source
         self._notifier = notifier
         self._listeners = tuple(listeners)
-        self._metrics = Metrics()
-        self._started_s = time.monotonic()
         self._stopping = self._restarting = self._reloading = False
         self._inbox = Inbox()
         self._voice = load_voice(
@@ -111,6 +93,11 @@ class Daemon:
         around = self._surroundings()
         self._loop = build_loop(brains, around)
         self._renewing = Renewing(brains, around, self._loop)
+        self._reporting = Reporting(lambda: self._renewing.brains, self._loop, source, self._workers, self._mqtt)
+        self._status = StatusServer(
+            candidates(brains.loaded.config.device.id), lambda: self._reporting.document(self._inbox)
+        )
+        self._frame = 0
 
     @property
     def mqtt_status(self) -> str:
@@ -122,17 +109,15 @@ class Daemon:
         """It ended to be started anew."""
         return self._restarting
 
-    def run(self, *, capture: Callable[[], object] = lambda: None) -> None:
-        """Feed the source's frames to the loop; returns after everything is closed.
-
-        `capture` is called when all is warm: a microphone that began earlier would have dropped frames by then.
-        """
+    def run(self) -> None:
+        """Feed the source's frames to the loop; returns after everything is closed."""
         try:
+            self._status.start()
             self._workers.start()
             self._warm_up_voice()
             if self._mqtt:
                 self._mqtt.start()
-            capture()
+            self._source.start()
             self._frames()
         finally:
             self.close()
@@ -144,8 +129,9 @@ class Daemon:
         """
         self._notifier.stopping()
         self._source.close()
-        self._publish_metrics()
+        self._status.close()
         if self._mqtt:
+            self._mqtt.publish_metrics(self._reporting.metrics(self._frame))
             self._mqtt.close()
         self._workers.close()
         self._loop.close()
@@ -191,7 +177,7 @@ class Daemon:
             case Reload():
                 renewing.check(self._file)
             case Restart():
-                uptime_s = time.monotonic() - self._started_s
+                uptime_s = self._reporting.uptime_s
                 if uptime_s < RESTART_AFTER_S:
                     raise CommandRefused(f"it started {uptime_s:.0f} s ago; ask again after {RESTART_AFTER_S} s")
 
@@ -225,12 +211,12 @@ class Daemon:
 
     def _frames(self) -> None:
         """The metronome. The watchdog is fed by frames that flowed through the whole loop, by nothing else."""
-        started = time.monotonic()
         alive_every = max(1, int((self._notifier.watchdog_interval_s or 1.0) * FRAMES_PER_S))
         alive_at = metrics_at = 0
         for frame in self._source.frames():
             if self._stopping:
                 return
+            self._frame = frame.index
             self._loop.process(frame)
             self._source.pause(self._loop.muted)
             for event in self._source.events():
@@ -246,9 +232,8 @@ class Daemon:
                 self._notifier.watchdog()
             if frame.index >= metrics_at:
                 metrics_at = frame.index + METRICS_EVERY_FRAMES
-                self._metrics.frames = frame.index + 1
-                self._metrics.uptime_s = int(time.monotonic() - started)
-                self._publish_metrics()
+                if self._mqtt:
+                    self._mqtt.publish_metrics(self._reporting.metrics(frame.index))
                 self._notifier.status(f"{self._loop.state}; {self.mqtt_status}")
 
     def _renew(self, frame: int) -> None:
@@ -259,30 +244,13 @@ class Daemon:
             self._loop.emit(changed)
 
     def _publish(self, event: Event) -> None:
-        self._count(event)
+        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         if self._mqtt:
-            at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             self._mqtt.publish_event(event, at, uuid4().hex)
         for listener in self._listeners:
             listener(event)
-
-    def _count(self, event: Event) -> None:
-        match event:
-            case WakeDetected():
-                self._metrics.wakes += 1
-            case IntentRejected():
-                self._metrics.rejected += 1
-            case TurnFinished():
-                self._metrics.turns += 1
-                self._metrics.last_turn_ms = event.total_ms
-            case AudioDropped():
-                self._metrics.frames_dropped += event.frames
-
-    def _publish_metrics(self) -> None:
-        if self._mqtt:
-            self._metrics.events_dropped = self._mqtt.dropped_events
-            self._metrics.commands_refused = self._mqtt.refused_commands
-            self._mqtt.publish_metrics(self._metrics)
+        if (follows := self._reporting.take(event, at)) is not None:
+            self._loop.emit(follows)
 
     def _carry_out(self, command: Command, frame: int) -> Fact | None:
         """A command as a fact for the dialog; None: it is under way without one. Runs in the loop."""

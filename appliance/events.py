@@ -233,6 +233,28 @@ class LoadShed(Event, frozen=True, kw_only=True, tag="load_shed"):
     """Frame index from which on it is left out."""
 
 
+class ServiceLevelMissed(Event, frozen=True, kw_only=True, tag="service_level_missed"):
+    """Too many of the newest turns kept a person waiting for too long."""
+
+    share: Share
+    """So many took longer than the target."""
+
+    target_ms: Milliseconds
+    turns: int
+    """So many were looked at, at most 100."""
+
+    p95_ms: Milliseconds
+
+
+class ServiceLevelMet(Event, frozen=True, kw_only=True, tag="service_level_met"):
+    """The newest turns are quick enough again."""
+
+    share: Share
+    target_ms: Milliseconds
+    turns: int
+    p95_ms: Milliseconds
+
+
 class SettingsChanged(Event, frozen=True, kw_only=True, tag="settings_changed"):
     """A command, a spoken order or a reload changed how it listens or answers."""
 
@@ -288,6 +310,8 @@ AnyEvent = (
     | MicrophoneLost
     | MicrophoneRestored
     | LoadShed
+    | ServiceLevelMissed
+    | ServiceLevelMet
     | SettingsChanged
     | CommandRefused
     | Failed

@@ -73,6 +73,8 @@ LEDGER = (
     Buffer(
         "mqtt.event_queue: _waiting", None, 0, f"the broker is away: {CAPACITY} events", "oldest chatter goes, counted"
     ),
+    Buffer("service_level: _times_ms", None, 0, "the newest 100 turns are judged", "the oldest goes"),
+    Buffer("status: _turns", None, 0, "the newest 10 turns are shown", "the oldest goes"),
     Buffer("mqtt.outgoing: _at_once", None, 0, f"a slow broker: {AT_ONCE_LIMIT} messages", "BrokerError to the action"),
 )
 

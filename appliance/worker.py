@@ -58,6 +58,16 @@ class ThreadWorker:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name)
 
+    @property
+    def waiting(self) -> int:
+        """Jobs in the inbox."""
+        return self._jobs.qsize()
+
+    @property
+    def capacity(self) -> int:
+        """Jobs that may wait."""
+        return self._capacity
+
     def start(self) -> None:
         self._thread.start()
 

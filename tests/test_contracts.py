@@ -24,6 +24,8 @@ from appliance.events import (
     MicrophoneRestored,
     PartialTranscript,
     ReplyGiven,
+    ServiceLevelMet,
+    ServiceLevelMissed,
     SettingsChanged,
     SpeakingEnded,
     SpeakingStarted,
@@ -80,6 +82,8 @@ EXAMPLES: list[Event] = [
     MicrophoneLost(frame=500, device="USB microphone"),
     MicrophoneRestored(frame=900, device="USB microphone"),
     LoadShed(frame=1000, what="wake_near_missed", since=990),
+    ServiceLevelMissed(frame=1080, session=3, share=0.07, target_ms=1000, turns=100, p95_ms=1240),
+    ServiceLevelMet(frame=1085, session=4, share=0.02, target_ms=1000, turns=100, p95_ms=880),
     SettingsChanged(
         frame=1090, wake_words=("alexa",), threshold=0.0, volume=40, restart_needed=("mqtt.host", "audio.speaker")
     ),

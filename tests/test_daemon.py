@@ -26,6 +26,7 @@ from appliance.daemon import Daemon
 from appliance.events import Event, Failed, SettingsChanged, event_type
 from appliance.models import ModelStore
 from appliance.notify import Notifier
+from appliance.status import MicrophoneStatus
 from tests.broker import Broker, Subscriber, free_port, wait_until
 
 pytestmark = [pytest.mark.model, pytest.mark.broker]
@@ -72,6 +73,16 @@ class Paced:
     def pause(self, on: bool) -> None:
         if self.paused[-1:] != [on]:
             self.paused.append(on)
+
+    def start(self) -> None:
+        pass
+
+    @property
+    def waiting(self) -> None:
+        return None
+
+    def status(self) -> MicrophoneStatus:
+        return MicrophoneStatus(name="paced", present=True, muted=False)
 
     def close(self) -> None:
         pass
@@ -163,7 +174,7 @@ class Kitchen:
 
     def __init__(self, brains: Brains, folder: Path, seconds: float = 1.5) -> None:
         self.file = folder / "appliance.toml"
-        self.file.write_text("[home]\nfile = ''\n")
+        self.file.write_text("[device]\nid = 'kitchen'\n[home]\nfile = ''\n")
         loaded = config_files.load(self.file)
         self.source = Paced(quietly(seconds))
         self.heard: list[Event] = []
@@ -202,7 +213,7 @@ def test_a_wake_word_that_is_not_there_is_refused_at_once(brains: Brains, tmp_pa
 def test_a_reload_takes_over_what_it_can_and_names_the_rest(brains: Brains, tmp_path: Path) -> None:
     kitchen = Kitchen(brains, tmp_path)
     kitchen.file.write_text(
-        "[home]\nfile = ''\n[audio]\nvolume = 20\n[wake]\nthreshold = 0.95\n"
+        "[device]\nid = 'kitchen'\n[home]\nfile = ''\n[audio]\nvolume = 20\n[wake]\nthreshold = 0.95\n"
         "[mqtt]\nhost = 'other'\n[log]\nlevel = 'error'\n"
     )
     [changed] = kitchen.told(Threshold(score=0.1), Reload())
@@ -254,7 +265,7 @@ def test_a_restart_is_refused_soon_after_the_start(brains: Brains, tmp_path: Pat
     kitchen = Kitchen(brains, tmp_path, seconds=60)
     with pytest.raises(CommandRefused, match="command restart: it started 0 s ago; ask again after 60 s"):
         kitchen.daemon.command(Restart())
-    kitchen.daemon._started_s -= 61
+    kitchen.daemon._reporting._started_s -= 61
     began_s = time.monotonic()
     assert kitchen.told(Restart()) == []
     assert kitchen.daemon.restart_asked

@@ -1,17 +1,22 @@
 """The demo's parts: its broker, its person, its table. The demo as a whole runs in CI."""
 
+import itertools
 import socket
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
+from appliance.audio.format import Frame, silent_pcm
 from appliance.bench.silence import SilentVoice
 from appliance.demo.broker import demo_broker
 from appliance.demo.person import LONGEST_WAIT_FRAMES, PAUSE_FRAMES, Line, Person
+from appliance.demo.prompter import PATIENCE_FRAMES, Prompter
 from appliance.demo.table import Turns, percentile
-from appliance.errors import BrokerError
+from appliance.errors import AudioError, BrokerError
 from appliance.events import (
     ActionDone,
+    AudioDropped,
     Event,
     IntentRecognized,
     IntentRejected,
@@ -21,6 +26,7 @@ from appliance.events import (
     TranscriptReady,
     TurnFinished,
 )
+from appliance.status import MicrophoneStatus
 
 
 @pytest.mark.broker
@@ -66,6 +72,65 @@ def test_the_person_waits_for_the_answer_before_the_next_line() -> None:
 def test_the_person_leaves_in_the_end_whatever_happens() -> None:
     person = Person([Line("one", when=State.RINGING)], Tone(), lambda text: None, sleep=lambda seconds: None)
     assert len(list(person.frames())) <= 2 * LONGEST_WAIT_FRAMES + 10
+
+
+class FakeMicrophone:
+    """Frames of silence, without a pause; or a fault."""
+
+    def __init__(self, fault: str | None = None) -> None:
+        self.fault = fault
+        self.calls: list[str] = []
+        self.waiting = (0, 100)
+
+    def start(self) -> None:
+        self.calls.append("start")
+
+    def frames(self) -> Iterator[Frame]:
+        return (Frame(index, silent_pcm()) for index in itertools.count())
+
+    def events(self) -> list[Event]:
+        return [AudioDropped(frame=1, frames=2)]
+
+    def pause(self, on: bool) -> None:
+        self.calls.append(f"pause {on}")
+
+    def status(self) -> MicrophoneStatus:
+        return MicrophoneStatus(name="fake", present=self.fault is None, muted=False, fault=self.fault)
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+
+def test_a_person_is_told_the_next_line_after_the_answer_or_when_nothing_was_heard() -> None:
+    asked: list[tuple[int, str]] = []
+    taken = 0
+    prompter = Prompter([Line("one"), Line("two"), Line("three")], FakeMicrophone(), lambda t: asked.append((taken, t)))
+    for frame in prompter.frames():
+        taken = frame.index + 1
+        if taken == 300:
+            prompter.hear(StateChanged(frame=300, from_=State.IDLE, to=State.LISTENING))
+        if taken == 400:
+            prompter.hear(StateChanged(frame=400, from_=State.SPEAKING, to=State.IDLE))
+    second = 400 + PAUSE_FRAMES
+    assert asked == [(PAUSE_FRAMES, "one"), (second, "two"), (second + PATIENCE_FRAMES, "three")]
+    assert taken == second + 2 * PATIENCE_FRAMES
+
+
+def test_the_prompter_is_the_microphone_else() -> None:
+    microphone = FakeMicrophone()
+    prompter = Prompter([], microphone, print)
+    prompter.start()
+    prompter.pause(True)
+    prompter.close()
+    assert microphone.calls == ["start", "pause True", "close"]
+    assert (prompter.waiting, prompter.events(), prompter.status().name) == (
+        (0, 100),
+        [AudioDropped(frame=1, frames=2)],
+        "fake",
+    )
+    lost = Prompter([Line("one")], FakeMicrophone("microphone: there is none; plug one in"), print)
+    with pytest.raises(AudioError, match="there is none"):
+        next(lost.frames())
 
 
 def test_the_table_tells_each_turn_and_the_times_of_all() -> None:

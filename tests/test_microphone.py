@@ -19,11 +19,12 @@ from appliance.audio.microphone import QUEUE_FRAMES, Microphone, Patience
 from appliance.config_files import PROJECT
 from appliance.errors import AudioError
 from appliance.events import AudioDropped, Event, MicrophoneLost, MicrophoneRestored
+from appliance.status import MicrophoneStatus
 
 LIMIT_S = 10.0
 """Longest wait of a test for another thread; reached only by a test that fails."""
 
-QUICK = Patience(lost_after_s=0.05, hung_after_s=LIMIT_S, pauses_s=(0.001,))
+QUICK = Patience(lost_after_s=0.05, first_after_s=0.05, hung_after_s=LIMIT_S, pauses_s=(0.001,))
 
 Reading = int | AudioError | threading.Event
 """What a read does: give a block of this value (negative: something was lost before it), fail, or wait."""
@@ -152,7 +153,7 @@ def _indices(frames: list[Frame]) -> list[int]:
 
 def test_the_figures() -> None:
     assert QUEUE_FRAMES == 100
-    assert Patience() == Patience(lost_after_s=1.0, hung_after_s=5.0, pauses_s=(0.25, 0.5, 1.0))
+    assert Patience() == Patience(lost_after_s=1.0, first_after_s=3.0, hung_after_s=5.0, pauses_s=(0.25, 0.5, 1.0))
 
 
 def test_frames_come_in_order(listen: Any) -> None:
@@ -217,7 +218,7 @@ def test_a_read_error_is_told_after_the_frames_before_it_and_the_device_comes_ba
 
 
 def test_silence_keeps_the_time_while_the_device_is_lost(listen: Any) -> None:
-    patience = Patience(lost_after_s=0.05, hung_after_s=LIMIT_S, pauses_s=(0.1,))
+    patience = Patience(lost_after_s=0.05, first_after_s=0.05, hung_after_s=LIMIT_S, pauses_s=(0.1,))
     listener = listen(Stream([1, AudioError("microphone: unplugged")]), Stream([2]), patience=patience)
     began_s = time.monotonic()
     silent = listener.take_until(MicrophoneRestored)
@@ -266,7 +267,7 @@ def test_the_fault_says_why(listen: Any, caplog: pytest.LogCaptureFixture) -> No
     listener = listen(AudioError("microphone: there is none; plug one in"), Stream([1]))
     listener.take_until(MicrophoneRestored)
     assert caplog.messages == ["microphone default is lost: microphone: there is none; plug one in"]
-    patience = Patience(lost_after_s=0.05, hung_after_s=LIMIT_S, pauses_s=(LIMIT_S,))
+    patience = Patience(lost_after_s=0.05, first_after_s=0.05, hung_after_s=LIMIT_S, pauses_s=(LIMIT_S,))
     listener = listen(AudioError("microphone: there is none; plug one in"), patience=patience)
     listener.take_until(MicrophoneLost)
     assert listener.microphone.fault == "microphone: there is none; plug one in"
@@ -275,7 +276,7 @@ def test_the_fault_says_why(listen: Any, caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_pauses_grow_and_begin_again_after_a_frame(listen: Any) -> None:
-    patience = Patience(lost_after_s=0.05, hung_after_s=LIMIT_S, pauses_s=(0.001, LIMIT_S))
+    patience = Patience(lost_after_s=0.05, first_after_s=0.05, hung_after_s=LIMIT_S, pauses_s=(0.001, LIMIT_S))
     gone = AudioError("microphone: gone")
     listener = listen(gone, Stream([1, gone]), gone, Stream([2]), patience=patience)
     listener.take_until(MicrophoneRestored)
@@ -310,7 +311,7 @@ def test_a_read_that_hangs_is_told_and_may_come_back(listen: Any) -> None:
 
 
 def test_a_read_that_hangs_for_long_ends_the_stream(listen: Any) -> None:
-    patience = Patience(lost_after_s=0.02, hung_after_s=0.1, pauses_s=(0.001,))
+    patience = Patience(lost_after_s=0.02, first_after_s=0.02, hung_after_s=0.1, pauses_s=(0.001,))
     listener = listen(Stream([1]), patience=patience)
     with pytest.raises(AudioError, match="microphone default: the sound system hangs; start the appliance again"):
         listener.take(1000)
@@ -318,7 +319,7 @@ def test_a_read_that_hangs_for_long_ends_the_stream(listen: Any) -> None:
 
 
 def test_a_lost_device_that_is_looked_for_is_no_hang(listen: Any) -> None:
-    patience = Patience(lost_after_s=0.02, hung_after_s=0.08, pauses_s=(0.01,))
+    patience = Patience(lost_after_s=0.02, first_after_s=0.02, hung_after_s=0.08, pauses_s=(0.01,))
     listener = listen(*[AudioError("microphone: there is none")] * 20_000, patience=patience)
     assert len(listener.take(10)) == 10
 
@@ -340,7 +341,7 @@ def test_a_read_that_hangs_does_not_block_the_exit() -> None:
         "from appliance.audio.microphone import Microphone, Patience\n"
         "from appliance.audio.capture import Way\n"
         "ways = [Way('hangs', lambda: threading.Event().wait())]\n"
-        "microphone = Microphone('', ways, patience=Patience(lost_after_s=0.02)).start()\n"
+        "microphone = Microphone('', ways, patience=Patience(first_after_s=0.02)).start()\n"
         "next(microphone.frames())\n"
         "microphone.close()\n"
         "print('closed')\n"
@@ -388,7 +389,7 @@ def test_the_second_way_takes_over_after_three_failed_reopens_and_gives_way_in_t
     assert [value for value in _values(frames) if value] == [1, 2]
     assert _opened(listener) == ["first"] * 4 + ["second"] * 3 + ["first"] * 2
     assert listener.microphone.opened == Opened(device="Scripted", way="first", rate_hz=16_000, channels=1)
-    assert listener.microphone.losses == 1
+    assert listener.microphone.status().lost == 1
 
 
 def test_a_device_that_breaks_again_and_again_but_sends_is_no_failed_way(listen: Any) -> None:
@@ -397,11 +398,11 @@ def test_a_device_that_breaks_again_and_again_but_sends_is_no_failed_way(listen:
     while 6 not in _values(listener.take(1)):
         pass
     assert _opened(listener) == ["first"] * 6
-    assert listener.microphone.losses == 5
+    assert listener.microphone.status().lost == 5
 
 
 def test_a_way_that_hangs_is_left_behind_for_good(listen: Any, caplog: pytest.LogCaptureFixture) -> None:
-    patience = Patience(lost_after_s=0.02, hung_after_s=0.4, pauses_s=(0.001,))
+    patience = Patience(lost_after_s=0.02, first_after_s=0.02, hung_after_s=0.4, pauses_s=(0.001,))
     go_on = threading.Event()
     hangs, second, third = Stream([1]), Stream([2, go_on, GONE]), Stream([3])
     listener = listen(hangs, second, GONE, GONE, GONE, third, patience=patience, ways=("first", "second"))
@@ -415,7 +416,7 @@ def test_a_way_that_hangs_is_left_behind_for_good(listen: Any, caplog: pytest.Lo
 
 
 def test_a_left_behind_way_that_wakes_up_says_nothing_and_frees_its_device(listen: Any) -> None:
-    patience = Patience(lost_after_s=0.02, hung_after_s=0.4, pauses_s=(0.001,))
+    patience = Patience(lost_after_s=0.02, first_after_s=0.02, hung_after_s=0.4, pauses_s=(0.001,))
     go_on = threading.Event()
     hangs = Stream([1, go_on, 99, 99, 99])
     listener = listen(hangs, Stream([2]), patience=patience, ways=("first", "second"))
@@ -439,7 +440,7 @@ def test_a_pause_closes_the_device_and_silence_keeps_the_time(listen: Any) -> No
     assert time.monotonic() - began_s > 0.15
     assert first.closed
     assert _values(silent) == [0] * 10
-    assert (listener.microphone.paused, listener.microphone.opened) == (True, None)
+    assert listener.microphone.status() == MicrophoneStatus(name="default", present=False, muted=True)
     assert listener.devices.opened.qsize() == 1
     listener.microphone.pause(False)
     assert _values(listener.take(1)) == [3]

@@ -18,6 +18,7 @@ from appliance.audio.capture import Capture, Opened, Told, Way
 from appliance.audio.format import FRAME_MS, Frame, Pcm, frames_of_ms, silent_pcm
 from appliance.errors import AudioError
 from appliance.events import AudioDropped, Event, MicrophoneLost, MicrophoneRestored
+from appliance.status import MicrophoneStatus
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -26,6 +27,9 @@ QUEUE_FRAMES: Final = frames_of_ms(2000)
 
 LOST_AFTER_S: Final = 1.0
 """Without a frame for so long the microphone counts as lost."""
+
+FIRST_AFTER_S: Final = 3.0
+"""After the start and after a pause it takes longer until the first one: PulseAudio sends nothing for up to 2 s."""
 
 HUNG_AFTER_S: Final = 5.0
 """Without any sign of the capture thread for so long it hangs: PortAudio is known to stop sending, and to loop for
@@ -45,6 +49,7 @@ class Patience:
     """How long to wait for the device."""
 
     lost_after_s: float = LOST_AFTER_S
+    first_after_s: float = FIRST_AFTER_S
     hung_after_s: float = HUNG_AFTER_S
     pauses_s: tuple[float, ...] = PAUSES_S
 
@@ -72,6 +77,8 @@ class Microphone:
         self._capture = self._new_capture()
         self._closed = False
         self._paused = False
+        self._awaited = True
+        """No frame has come since the start or a pause."""
         self._opened: Opened | None = None
         self._expected: int | None = 0
         """Number of the next captured frame; None: any, for the device was opened anew."""
@@ -93,19 +100,24 @@ class Microphone:
         return None if self._paused or self._fault is not None else self._opened
 
     @property
-    def paused(self) -> bool:
-        """The device is closed on purpose."""
-        return self._paused
+    def waiting(self) -> tuple[int, int]:
+        """Frames in the queue, and how many it holds."""
+        return self._queue.qsize(), QUEUE_FRAMES
 
-    @property
-    def losses(self) -> int:
-        """How often it was lost."""
-        return self._losses
-
-    @property
-    def waiting(self) -> int:
-        """Frames in the queue, 0..QUEUE_FRAMES."""
-        return self._queue.qsize()
+    def status(self) -> MicrophoneStatus:
+        """How things stand with the device."""
+        opened = self.opened
+        return MicrophoneStatus(
+            name=self._name,
+            device=opened.device if opened else None,
+            way=opened.way if opened else None,
+            rate_hz=opened.rate_hz if opened else None,
+            channels=opened.channels if opened else None,
+            present=opened is not None,
+            muted=self._paused,
+            fault=None if self._paused else self._fault,
+            lost=self._losses,
+        )
 
     def start(self) -> "Microphone":
         """Begin to capture; a device that is missing is looked for again and again."""
@@ -115,7 +127,7 @@ class Microphone:
     def pause(self, on: bool) -> None:
         """Close the device and yield silence, or open it again. What it had captured is forgotten."""
         if on != self._paused:
-            self._paused = on
+            self._paused, self._awaited = on, True
             self._expected, self._stood_in = None, 0
             self._capture.pause(on)
             _LOGGER.info("microphone %s: %s", self._name, "closed, muted" if on else "opened again")
@@ -142,7 +154,7 @@ class Microphone:
                 continue
             if isinstance(item, str) and not self._paused:
                 self._lose(item)
-            elif now_s - sign_s > self._patience.lost_after_s:
+            elif now_s - sign_s > self._lost_after_s:
                 self._lose(self._fault or f"microphone {self._name}: it sends nothing; plug it in again")
             if now_s - sign_s > self._patience.hung_after_s:
                 self._leave_behind()
@@ -162,6 +174,10 @@ class Microphone:
         self._closed = True
         self._capture.stop()
         self._capture.join(self._patience.lost_after_s)
+
+    @property
+    def _lost_after_s(self) -> float:
+        return self._patience.first_after_s if self._awaited else self._patience.lost_after_s
 
     def _take(self, timeout_s: float) -> Told | None:
         try:
@@ -187,6 +203,7 @@ class Microphone:
 
     def _placed(self, captured: Frame, now_s: float) -> Frame:
         """A captured frame at its place in the stream, behind those that were dropped before it."""
+        self._awaited = False
         if self._fault is not None:
             self._fault = None
             self._expected, self._restored_s = None, now_s

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from appliance.audio.format import Frame
 from appliance.events import Event
+from appliance.status import MicrophoneStatus
 
 
 class Source(Protocol):
@@ -22,6 +23,16 @@ class Source(Protocol):
 
 class LiveSource(Source, Protocol):
     """A source with a device behind it."""
+
+    def start(self) -> object:
+        """Begin to capture; called once, when all is warm: frames that came earlier would have to be dropped."""
+
+    @property
+    def waiting(self) -> tuple[int, int] | None:
+        """Frames that wait for the loop, and how many may; None where none can."""
+
+    def status(self) -> MicrophoneStatus:
+        """How things stand with the device."""
 
     def pause(self, on: bool) -> None:
         """Close the device, and yield silence at its pace, or open it again."""

@@ -14,7 +14,7 @@ from types import ModuleType
 from appliance import config_files
 from appliance.errors import ApplianceError
 
-VERBS = ("run", "demo", "replay", "understand", "say", "models", "bench", "version")
+VERBS = ("run", "demo", "replay", "understand", "say", "status", "models", "bench", "version")
 """The verbs, each the name of a module beside this one, in the order of `--help`."""
 
 

@@ -1,7 +1,8 @@
 """Show the main job at work: a synthesized person speaks, the real appliance acts, answers and publishes.
 
-Needs no microphone, loudspeaker or running broker: answers go into a file where there is no loudspeaker, and a
-mosquitto of the demo's own runs while it lasts. What is printed comes from a subscriber of that broker.
+With --mic you are the person, and it tells you what to say. Otherwise it needs no microphone, loudspeaker or broker:
+answers go into a file where there is no loudspeaker, and a mosquitto of the demo's own runs while it lasts. What is
+printed comes from a subscriber of that broker.
 """
 
 import argparse
@@ -14,11 +15,14 @@ from pathlib import Path
 import msgspec
 
 from appliance.assembly import load_brains, load_hardware, load_voice
+from appliance.audio.microphone import Microphone
 from appliance.audio.speakers import DeviceSpeaker, Speaker, WavSpeaker
+from appliance.audio.ways import ways_to_microphone
 from appliance.config_files import LoadedConfig
 from appliance.daemon import Daemon, ask_for_priority
 from appliance.demo.broker import demo_broker
 from appliance.demo.person import Line, Person
+from appliance.demo.prompter import Prompter
 from appliance.demo.subscriber import Arrived, Subscriber
 from appliance.demo.table import Turns
 from appliance.errors import AudioError
@@ -44,8 +48,9 @@ EXPECTED = ["time_ask", "turn_on", "volume_set", "refused: not_understood", "tim
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where the answers go."""
-    parser.epilog = "Example: appliance demo --speech-out answers.wav"
+    """Who speaks, and where the answers go."""
+    parser.epilog = "Examples:\n  appliance demo --speech-out answers.wav\n  appliance demo --mic"
+    parser.add_argument("--mic", action="store_true", help="you speak, into the microphone of the configuration")
     parser.add_argument(
         "--speech-out", type=Path, metavar="WAV", help="write the answers there (without it: loudspeaker, else a file)"
     )
@@ -60,7 +65,7 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
         port = stack.enter_context(demo_broker())
         subscriber = Subscriber(port)
         stack.callback(subscriber.close)
-        person = _person(config)
+        person = _prompter(config) if args.mic else _person(config)
         speaker, where = _speaker(args.speech_out, config)
         brains = load_brains(_for_the_demo(config, port), wake_words=[WAKE_WORD])
         daemon = Daemon(brains, person, speaker, notifier=Notifier({}), listeners=[person.hear])
@@ -87,6 +92,18 @@ def _person(config: LoadedConfig) -> Person:
         return Person(SCRIPT, voice, _announce)
     finally:
         voice.close()
+
+
+def _prompter(config: LoadedConfig) -> Prompter:
+    """The microphone, and its owner who is told what to say."""
+    hardware = load_hardware(config)
+    microphone = Microphone(hardware.microphone, ways_to_microphone(hardware), prepare=ask_for_priority)
+    return Prompter(SCRIPT, microphone, _ask)
+
+
+def _ask(text: str) -> None:
+    note = "" if text.lower().startswith(WAKE_WORD) else "   (without the wake word: nothing may happen)"
+    print(f'\n{"":>12}please say: "{text}"{note}', flush=True)
 
 
 def _announce(text: str) -> None:

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
     )
     handle_signals(daemon)
     _LOGGER.info("frame loop: %s", ask_for_priority())
-    daemon.run(capture=microphone.start)
+    daemon.run()
     if not daemon.restart_asked:
         return 0
     if "NOTIFY_SOCKET" in os.environ:

@@ -22,6 +22,7 @@ from appliance.audio.format import (
     freeze,
 )
 from appliance.events import Event, State, StateChanged
+from appliance.status import MicrophoneStatus
 from appliance.voice.voice import Voice
 
 ROOM_NOISE_RMS = 20.0
@@ -97,6 +98,17 @@ class Person:
 
     def pause(self, on: bool) -> None:
         """A person talks on, whether the appliance listens or not."""
+
+    def start(self) -> None:
+        """Time begins with the first frame."""
+
+    @property
+    def waiting(self) -> None:
+        """Nobody's words wait."""
+
+    def status(self) -> MicrophoneStatus:
+        """Present."""
+        return MicrophoneStatus(name="a synthesized person", present=True, muted=False)
 
     def close(self) -> None:
         """Stop talking."""

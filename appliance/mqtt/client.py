@@ -92,6 +92,16 @@ class MqttClient:
         return self._outgoing.events.dropped
 
     @property
+    def waiting_events(self) -> int:
+        """Events that the broker has not confirmed yet."""
+        return len(self._outgoing.events)
+
+    @property
+    def accepted_commands(self) -> int:
+        """Messages since the start that were commands; some of them may have been refused later."""
+        return self._gate.admitted
+
+    @property
     def refused_commands(self) -> int:
         """Messages refused since the start: malformed, unknown, too large, retained, or too many."""
         return self._gate.refused

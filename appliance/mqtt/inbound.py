@@ -43,9 +43,15 @@ class CommandGate:
         self._clock = clock
         self._tell = tell
         self._bucket = TokenBucket(RATE_PER_S, clock)
+        self._admitted = 0
         self._refused = 0
         self._told_refused = 0
         self._told_s = -TELL_EVERY_S + clock()
+
+    @property
+    def admitted(self) -> int:
+        """How many commands were let through since the start."""
+        return self._admitted
 
     @property
     def refused(self) -> int:
@@ -59,7 +65,9 @@ class CommandGate:
                 raise CommandRefused(f"more than {RATE_PER_S} commands a second; send fewer")
             if retained:
                 raise CommandRefused("a retained command would be carried out again and again; send it unretained")
-            return parse(name, payload)
+            command = parse(name, payload)
+            self._admitted += 1
+            return command
         except CommandRefused as refusal:
             self.refuse(str(refusal))
             return None

@@ -1,0 +1,180 @@
+"""What the running daemon tells about itself: figures once a minute, a warning when it is slow, and its whole state to
+whoever asks through the status socket.
+
+Everything here is gathered in the frame loop's thread; the thread that serves the socket asks through the loop's inbox
+and waits.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Final
+
+import msgspec
+
+from appliance.assembly import Brains, Workers
+from appliance.audio.sources import LiveSource
+from appliance.events import Event, ServiceLevelMet, ServiceLevelMissed, TurnFinished
+from appliance.inbox import Inbox
+from appliance.ledger import LEDGER
+from appliance.loop import FrameLoop
+from appliance.mqtt.client import MqttClient
+from appliance.mqtt.event_queue import CAPACITY
+from appliance.service_level import ServiceLevel
+from appliance.status import (
+    BufferStatus,
+    Metrics,
+    ModelNames,
+    Now,
+    Priorities,
+    Recent,
+    Room,
+    Status,
+    ThreadStatus,
+    WakeWordStatus,
+    problems_of,
+)
+from appliance.worker import ThreadWorker, Worker
+
+LOOP_ANSWERS_S: Final = 2.0
+"""The loop answers within a frame, 20 ms; after this it is said not to answer at all."""
+
+
+class Reporting:
+    """Belongs to the frame loop, but for `document`."""
+
+    def __init__(
+        self,
+        brains: Callable[[], Brains],
+        loop: FrameLoop,
+        source: LiveSource,
+        workers: Workers,
+        mqtt: MqttClient | None,
+    ) -> None:
+        """`brains`: gives those in use."""
+        self._brains = brains
+        self._loop = loop
+        self._source = source
+        self._workers = workers
+        self._mqtt = mqtt
+        self._started_s = time.monotonic()
+        self._recent = Recent()
+        service = brains().loaded.config.service
+        self._service = ServiceLevel(target_ms=service.target_ms, allowed_share=service.allowed_share)
+
+    @property
+    def uptime_s(self) -> float:
+        """Since the start, by the steady clock."""
+        return time.monotonic() - self._started_s
+
+    def take(self, event: Event, at: str) -> Event | None:
+        """Count an event; `at`: RFC 3339 in UTC. Returns what follows: the service level is missed, or met again."""
+        self._recent.take(event, at)
+        if not (isinstance(event, TurnFinished) and self._service.update(event)):
+            return None
+        figures = self._service.figures
+        kind = ServiceLevelMet if figures.met else ServiceLevelMissed
+        return kind(
+            frame=event.frame,
+            share=round(figures.share, 3),
+            target_ms=figures.target_ms,
+            turns=figures.turns,
+            p95_ms=figures.p95_ms or 0,
+        )
+
+    def metrics(self, frame: int) -> Metrics:
+        """The figures, as of this frame."""
+        return msgspec.structs.replace(
+            self._recent.counted,
+            uptime_s=int(self.uptime_s),
+            frames=frame + 1,
+            events_dropped=self._mqtt.dropped_events if self._mqtt else 0,
+            commands_accepted=self._mqtt.accepted_commands if self._mqtt else 0,
+            commands_refused=self._mqtt.refused_commands if self._mqtt else 0,
+            service_level=self._service.figures,
+        )
+
+    def document(self, inbox: Inbox) -> bytes:
+        """The status as JSON, asked for from another thread; says so when the frame loop does not answer."""
+        answer = Future[Now]()
+        inbox.post(lambda frame: answer.set_result(self._now(frame)))
+        try:
+            now = answer.result(LOOP_ANSWERS_S)
+        except TimeoutError:
+            now = None
+        status = Status(
+            device_id=self._brains().loaded.config.device.id,
+            pid=os.getpid(),
+            uptime_s=int(self.uptime_s),
+            problems=problems_of(now),
+            now=now,
+        )
+        return msgspec.json.encode(status)
+
+    def _now(self, frame: int) -> Now:
+        brains, loop = self._brains(), self._loop
+        config = brains.loaded.config
+        return Now(
+            state=loop.state,
+            frame=frame,
+            microphone=self._source.status(),
+            speaker=self._recent.speaker(config.audio.speaker),
+            room=Room(),
+            wake_words=tuple(
+                WakeWordStatus(name=word.name, engine=word.engine, threshold=config.wake.threshold or word.threshold)
+                for word in brains.words
+            ),
+            models=ModelNames(
+                recognizer=config.models.recognizer,
+                speech_detector=config.models.speech_detector,
+                voice=config.models.voice,
+            ),
+            broker=self._mqtt.status if self._mqtt else "none is configured",
+            priorities=_priorities(),
+            metrics=self.metrics(frame),
+            turns=self._recent.turns,
+            buffers=self._buffers(),
+        )
+
+    def _buffers(self) -> tuple[BufferStatus, ...]:
+        """The ledger, and how much waits where that can be seen."""
+        counted = {
+            "audio.microphone: _queue": self._source.waiting,
+            "worker: _jobs of recognition": _waiting(self._workers.recognition),
+            "worker: _jobs of actions": _waiting(self._workers.action),
+            "worker: _jobs of the voice": _waiting(self._workers.voice),
+            "mqtt.event_queue: _waiting": (self._mqtt.waiting_events, CAPACITY) if self._mqtt else None,
+        }
+        rows = []
+        for row in LEDGER:
+            waiting, capacity = counted.get(row.where) or (None, None)
+            rows.append(BufferStatus(where=row.where, holds_ms=row.holds_ms, waiting=waiting, capacity=capacity))
+        return tuple(rows)
+
+
+def _waiting(worker: Worker) -> tuple[int, int] | None:
+    return (worker.waiting, worker.capacity) if isinstance(worker, ThreadWorker) else None
+
+
+def _priorities() -> Priorities:
+    model_threads = os.environ.get("OPENBLAS_NUM_THREADS", "")
+    return Priorities(
+        threads=tuple(_thread(thread) for thread in _threads()),
+        switch_interval_ms=sys.getswitchinterval() * 1000,
+        model_threads=int(model_threads) if model_threads.isdecimal() else None,
+    )
+
+
+def _threads() -> Sequence[threading.Thread]:
+    return sorted((thread for thread in threading.enumerate() if thread.native_id), key=lambda thread: thread.name)
+
+
+def _thread(thread: threading.Thread) -> ThreadStatus:
+    try:
+        number = os.sched_getparam(thread.native_id or 0).sched_priority
+    except OSError:  # it ended meanwhile
+        number = 0
+    return ThreadStatus(name=thread.name, realtime_priority=number or None)

@@ -1,0 +1,279 @@
+"""What a running daemon tells about itself: the document of `appliance status`, and the collector that fills its past.
+
+Nothing here holds what was said: turns are told by their intent, never by their words.
+"""
+
+from collections import deque
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from appliance import __version__
+from appliance.events import (
+    AudioDropped,
+    Event,
+    Failed,
+    IntentRecognized,
+    IntentRejected,
+    MicrophoneLost,
+    Milliseconds,
+    SpeakingEnded,
+    State,
+    TurnFinished,
+    WakeDetected,
+)
+from appliance.service_level import ServiceFigures
+
+KEPT_TURNS: Final = 10
+
+LOOP_IS_SILENT: Final = (
+    "the frame loop does not answer: it hangs, or the machine is far too slow; if that lasts, look at the log "
+    "(journalctl -u appliance) and start it again (systemctl restart appliance)"
+)
+
+
+class Metrics(Struct, frozen=True, kw_only=True):
+    """Figures counted from the start; published on the topic `metrics` once a minute."""
+
+    version: str = __version__
+    uptime_s: int = 0
+    frames: int = 0
+    wakes: int = 0
+    rejected: int = 0
+    turns: int = 0
+    last_turn_ms: int | None = None
+    frames_dropped: int = 0
+    microphone_lost: int = 0
+    """How often."""
+
+    events_dropped: int = 0
+    commands_accepted: int = 0
+    commands_refused: int = 0
+    service_level: ServiceFigures | None = None
+
+
+class MicrophoneStatus(Struct, frozen=True, kw_only=True):
+    """The microphone; what is not known while it is closed is null."""
+
+    name: str
+    """As configured; empty: found by itself."""
+
+    device: str | None = None
+    """Its own name."""
+
+    way: str | None = None
+    """What it is captured through: PortAudio, arecord or pw-record."""
+
+    rate_hz: int | None = None
+    channels: int | None = None
+    present: bool
+    """Sound comes from it."""
+
+    muted: bool
+    """It is closed on purpose."""
+
+    fault: str | None = None
+    """Why it is lost, and what to do, in one sentence."""
+
+    lost: int = 0
+    """How often, since the start."""
+
+
+class SpeakerStatus(Struct, frozen=True, kw_only=True):
+    """The loudspeaker."""
+
+    name: str
+    """As configured; empty: found by itself; `none`."""
+
+    works: bool | None = None
+    """Whether the newest answer was played; null before the first."""
+
+    fault: str | None = None
+    """Why not, and what to do."""
+
+
+class ThreadStatus(Struct, frozen=True, kw_only=True):
+    """One thread of the daemon."""
+
+    name: str
+    realtime_priority: int | None
+    """Of SCHED_RR or SCHED_FIFO, 1..99; null: ordinary priority."""
+
+
+class Priorities(Struct, frozen=True, kw_only=True):
+    """What the threads may use of the processor; the frame loop is the main thread."""
+
+    threads: tuple[ThreadStatus, ...]
+    switch_interval_ms: float
+    """How long one thread may keep the interpreter while another waits for it."""
+
+    model_threads: int | None
+    """Threads that the recognizer's matrix library may use for one job; null: as many as there are cores."""
+
+
+class WakeWordStatus(Struct, frozen=True, kw_only=True):
+    """A word that wakes."""
+
+    name: str
+    engine: str
+    threshold: float
+    """Score that wakes, 0..1."""
+
+
+class ModelNames(Struct, frozen=True, kw_only=True):
+    """The models in use, by their names in the manifest."""
+
+    recognizer: str
+    speech_detector: str
+    voice: str
+
+
+class Turn(Struct, frozen=True, kw_only=True):
+    """A turn that is over; for its times see `TurnFinished`."""
+
+    session: int | None
+    at: str
+    """When it ended, RFC 3339 in UTC."""
+
+    intent: str | None
+    rejected: str | None
+    """Why there is no intent; null also where the turn was given up before that was known."""
+
+    wake_ms: Milliseconds | None
+    endpoint_ms: Milliseconds | None
+    recognition_ms: Milliseconds | None
+    action_ms: Milliseconds | None
+    first_audio_ms: Milliseconds | None
+    total_ms: Milliseconds
+
+
+class Room(Struct, frozen=True, kw_only=True):
+    """What the room sounds like; null while it is not known."""
+
+    noise_floor_dbfs: float | None = None
+    too_loud: bool | None = None
+    """A command could not be told from the noise."""
+
+
+class BufferStatus(Struct, frozen=True, kw_only=True):
+    """A row of the ledger of buffers."""
+
+    where: str
+    holds_ms: float | None
+    """Most sound that it can hold; null for what is not sound."""
+
+    waiting: int | None = None
+    """How much is in it now; null where that is not counted."""
+
+    capacity: int | None = None
+
+
+class Now(Struct, frozen=True, kw_only=True):
+    """How things stand in the frame loop, all read within one frame."""
+
+    state: State
+    frame: int
+    microphone: MicrophoneStatus
+    speaker: SpeakerStatus
+    room: Room
+    wake_words: tuple[WakeWordStatus, ...]
+    models: ModelNames
+    broker: str
+    """Whether it is there, in one sentence."""
+
+    priorities: Priorities
+    metrics: Metrics
+    turns: tuple[Turn, ...]
+    """The newest, at most 10; the newest last."""
+
+    buffers: tuple[BufferStatus, ...]
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """The document: one JSON object."""
+
+    version: str = __version__
+    device_id: str
+    pid: int
+    uptime_s: int
+    problems: tuple[str, ...]
+    """What keeps it from hearing or answering, a sentence each; empty: it is well."""
+
+    now: Now | None
+    """Null when the frame loop does not answer."""
+
+
+def problems_of(now: Now | None) -> tuple[str, ...]:
+    """What keeps the appliance from hearing or answering. A broker that is away does not: it works on without."""
+    if now is None:
+        return (LOOP_IS_SILENT,)
+    return tuple(fault for fault in (now.microphone.fault, now.speaker.fault) if fault is not None)
+
+
+class Recent:
+    """Counts events and keeps the newest turns. Belongs to the frame loop."""
+
+    def __init__(self) -> None:
+        self._turns: deque[Turn] = deque(maxlen=KEPT_TURNS)
+        self._counted = Metrics()
+        self._intent: str | None = None
+        self._rejected: str | None = None
+        self._speaker_works: bool | None = None
+        self._speaker_fault: str | None = None
+
+    @property
+    def counted(self) -> Metrics:
+        """What events tell; the other figures are zero."""
+        return self._counted
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The newest last."""
+        return tuple(self._turns)
+
+    def speaker(self, name: str) -> SpeakerStatus:
+        """The loudspeaker of this name, as far as events tell."""
+        return SpeakerStatus(name=name, works=self._speaker_works, fault=self._speaker_fault)
+
+    def take(self, event: Event, at: str) -> None:
+        """Note what an event says; `at`: RFC 3339 in UTC."""
+        counted = self._counted
+        match event:
+            case WakeDetected():
+                self._count(wakes=counted.wakes + 1)
+            case IntentRecognized():
+                self._intent = event.intent
+            case IntentRejected():
+                self._rejected = event.reason
+                self._count(rejected=counted.rejected + 1)
+            case TurnFinished():
+                self._finish(event, at)
+                self._count(turns=counted.turns + 1, last_turn_ms=event.total_ms)
+            case AudioDropped():
+                self._count(frames_dropped=counted.frames_dropped + event.frames)
+            case MicrophoneLost():
+                self._count(microphone_lost=counted.microphone_lost + 1)
+            case Failed(stage="speaker"):
+                self._speaker_works, self._speaker_fault = False, event.error
+            case SpeakingEnded(reason="done"):
+                self._speaker_works, self._speaker_fault = True, None
+
+    def _count(self, **figures: int) -> None:
+        self._counted = msgspec.structs.replace(self._counted, **figures)
+
+    def _finish(self, times: TurnFinished, at: str) -> None:
+        turn = Turn(
+            session=times.session,
+            at=at,
+            intent=self._intent,
+            rejected=self._rejected,
+            wake_ms=times.wake_ms,
+            endpoint_ms=times.endpoint_ms,
+            recognition_ms=times.recognition_ms,
+            action_ms=times.action_ms,
+            first_audio_ms=times.first_audio_ms,
+            total_ms=times.total_ms,
+        )
+        self._turns.append(turn)
+        self._intent = self._rejected = None
