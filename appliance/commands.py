@@ -126,7 +126,7 @@ def parse(name: str, payload: bytes) -> Command:
         text = payload.decode("utf-8").strip()
         fields = _object(text) if text.startswith("{") else _scalar(form, text)
         return msgspec.convert(fields, type=form)
-    except UnicodeDecodeError:
+    except UnicodeError:
         reason = "not UTF-8"
     except (RecursionError, json.JSONDecodeError):
         reason = "not a flat JSON value"
@@ -187,4 +187,6 @@ def _plain(reason: str) -> str:
     """A validation error without what the sender wrote, which a log must not repeat."""
     if "unknown field" in reason:
         return "an unknown field"
+    if "matching regex" in reason:
+        return "not a name"
     return reason.replace(" - at `$.", " at `")

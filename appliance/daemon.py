@@ -5,9 +5,7 @@ frame loop runs in the main thread; signals only set a flag that it reads once a
 """
 
 import logging
-import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -16,10 +14,11 @@ from types import FrameType
 from uuid import uuid4
 
 from appliance import __version__, renewing
-from appliance.assembly import LEAD_FRAMES, Brains, Surroundings, build_loop, load_voice, thread_workers
+from appliance.assembly import LEAD_FRAMES, Surroundings, build_loop, thread_workers
 from appliance.audio.format import FRAMES_PER_S
 from appliance.audio.sources import LiveSource
 from appliance.audio.speakers import Speaker
+from appliance.brains import Brains, load_voice
 from appliance.clock import SystemClock
 from appliance.commands import (
     Command,
@@ -49,13 +48,6 @@ from appliance.status_socket import StatusServer, candidates
 from appliance.wake import find
 
 _LOGGER = logging.getLogger(__name__)
-
-SWITCH_INTERVAL_S = 0.0005
-"""How long a thread may keep the interpreter while the frame loop waits for it (default 5 ms: with a busy Python thread
-a frame of several native calls took 20 ms instead of 1.7)."""
-
-REALTIME_PRIORITY = 10
-"""SCHED_RR priority of capture and frame loop: above ordinary work, below the kernel's own threads (50)."""
 
 RESTART_AFTER_S = 60
 """A restart is refused so soon after the start: whoever asks for it again and again would keep the appliance deaf."""
@@ -129,10 +121,10 @@ class Daemon:
         """
         self._notifier.stopping()
         self._source.close()
-        self._status.close()
         if self._mqtt:
             self._mqtt.publish_metrics(self._reporting.metrics(self._frame))
             self._mqtt.close()
+        self._status.close()
         self._workers.close()
         self._loop.close()
         self._voice.close()
@@ -306,16 +298,6 @@ def handle_signals(daemon: Daemon) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     signal.signal(signal.SIGHUP, reload)
-
-
-def ask_for_priority() -> str:
-    """Real-time priority for the calling thread, where allowed; its children do not inherit it. Says what it got."""
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    try:
-        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(REALTIME_PRIORITY))
-    except OSError as error:
-        return f"ordinary priority ({error.strerror}); under load sound may be lost, the systemd unit allows SCHED_RR"
-    return f"real-time priority {REALTIME_PRIORITY}"
 
 
 def event_logger(publish_text: bool, free_slots: frozenset[str]) -> Callable[[Event], None]:

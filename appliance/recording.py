@@ -2,11 +2,11 @@
 
 import sys
 
-from appliance.assembly import load_hardware
 from appliance.audio.format import FRAMES_PER_S, Pcm, frames_of_ms
 from appliance.audio.microphone import Microphone
 from appliance.audio.ring import Ring
 from appliance.audio.ways import ways_to_microphone
+from appliance.brains import load_hardware
 from appliance.config_files import MANIFEST, LoadedConfig
 from appliance.errors import AudioError
 from appliance.models import ModelStore

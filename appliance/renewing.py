@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 
 from appliance import config_files
-from appliance.assembly import Brains, Surroundings, build_renewal, load_home, reload_brains
+from appliance.assembly import Surroundings, build_renewal
+from appliance.brains import Brains, load_home, reload_brains
 from appliance.config import Config
 from appliance.config_files import LoadedConfig
 from appliance.errors import ApplianceError

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from appliance.assembly import Brains, Surroundings, build_loop, inline_workers, thread_workers
+from appliance.assembly import Surroundings, build_loop, inline_workers, thread_workers
 from appliance.audio.files import FileSource
 from appliance.audio.format import FRAME_MS, FRAMES_PER_S, Frame, silent_pcm
 from appliance.audio.sources import Source
 from appliance.audio.speakers import SilentSpeaker, Speaker
+from appliance.brains import Brains
 from appliance.clock import FrameClock
 from appliance.errors import BrokerError
 from appliance.events import State

@@ -5,6 +5,7 @@ Everything here is gathered in the frame loop's thread; the thread that serves t
 and waits.
 """
 
+import logging
 import os
 import sys
 import threading
@@ -15,8 +16,9 @@ from typing import Final
 
 import msgspec
 
-from appliance.assembly import Brains, Workers
+from appliance.assembly import Workers
 from appliance.audio.sources import LiveSource
+from appliance.brains import Brains
 from appliance.events import Event, ServiceLevelMet, ServiceLevelMissed, TurnFinished
 from appliance.inbox import Inbox
 from appliance.ledger import LEDGER
@@ -38,6 +40,8 @@ from appliance.status import (
     problems_of,
 )
 from appliance.worker import ThreadWorker, Worker
+
+_LOGGER = logging.getLogger(__name__)
 
 LOOP_ANSWERS_S: Final = 2.0
 """The loop answers within a frame, 20 ms; after this it is said not to answer at all."""
@@ -76,6 +80,8 @@ class Reporting:
         if not (isinstance(event, TurnFinished) and self._service.update(event)):
             return None
         figures = self._service.figures
+        if not figures.met:
+            _LOGGER.warning("answers are slow: %s; appliance bench shows which stage is", figures)
         kind = ServiceLevelMet if figures.met else ServiceLevelMissed
         return kind(
             frame=event.frame,

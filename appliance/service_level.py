@@ -40,10 +40,13 @@ class ServiceFigures(Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         """One sentence, for the log and for `appliance status`."""
-        rule = f"longer than {self.target_ms} ms ({100 * self.allowed_share:.0f} % may)"
+        allowed = f"{100 * self.allowed_share:.0f} % may"
         if not self.turns:
-            return f"no turns yet; none took {rule}"
-        return f"{100 * self.share:.0f} % of {self.turns} turns took {rule}, p50 {self.p50_ms} ms, p95 {self.p95_ms} ms"
+            return f"no turns yet; {allowed} take longer than {self.target_ms} ms"
+        return (
+            f"{100 * self.share:.0f} % of {self.turns} turns took longer than {self.target_ms} ms ({allowed}), "
+            f"p50 {self.p50_ms} ms, p95 {self.p95_ms} ms"
+        )
 
 
 class ServiceLevel:

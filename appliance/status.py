@@ -28,8 +28,8 @@ from appliance.service_level import ServiceFigures
 KEPT_TURNS: Final = 10
 
 LOOP_IS_SILENT: Final = (
-    "the frame loop does not answer: it hangs, or the machine is far too slow; if that lasts, look at the log "
-    "(journalctl -u appliance) and start it again (systemctl restart appliance)"
+    "the frame loop does not answer: it still starts, or hangs, or the machine is far too slow; if that lasts, look at "
+    "journalctl -u appliance, and start it again: systemctl restart appliance"
 )
 
 

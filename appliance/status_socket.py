@@ -29,6 +29,9 @@ SEND_S: Final = 1.0
 ANSWER_S: Final = 5.0
 """Longest wait for an answer: the frame loop has 2 s, and somebody else may be asking at the same time."""
 
+RETRY_S: Final = 1.0
+"""Pause where no connection can be taken."""
+
 WAITING_LIMIT: Final = 32
 """Connections that may wait while one is served, also of those who have gone since; more are turned away."""
 
@@ -70,6 +73,7 @@ class StatusServer:
         self._send_s = send_s
         self._path: Path | None = None
         self._listener = socket.socket(socket.AF_UNIX)
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="status")
 
     @property
@@ -99,6 +103,7 @@ class StatusServer:
     def close(self) -> None:
         """End the thread, after the answer that is under way, and remove the socket."""
         if self._path is not None:
+            self._closing.set()
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`
             self._thread.join()
             self._path.unlink(missing_ok=True)
@@ -109,8 +114,10 @@ class StatusServer:
         while True:
             try:
                 connection, _ = self._listener.accept()
-            except OSError:  # closed
-                return
+            except OSError:  # closed, or the process has no descriptor left
+                if self._closing.wait(RETRY_S):
+                    return
+                continue
             with connection, contextlib.suppress(OSError):  # whoever asked has gone, or does not read
                 connection.settimeout(self._send_s)
                 connection.sendall(self._ask())

@@ -49,6 +49,7 @@ LAYERS = {
     "appliance.worker": Layer.FACTS,
     "appliance.audio.health": Layer.LOGIC,
     "appliance.audio.ring": Layer.LOGIC,
+    "appliance.audio.survey": Layer.LOGIC,
     "appliance.audio.tones": Layer.LOGIC,
     "appliance.dialog": Layer.LOGIC,
     "appliance.dialog_handlers": Layer.LOGIC,
@@ -83,6 +84,7 @@ LAYERS = {
     "appliance.mqtt": Layer.ADAPTERS,
     "appliance.mqtt.*": Layer.ADAPTERS,
     "appliance.notify": Layer.ADAPTERS,
+    "appliance.priority": Layer.ADAPTERS,
     "appliance.speech.detector": Layer.ADAPTERS,
     "appliance.speech.recognizer": Layer.ADAPTERS,
     "appliance.status_socket": Layer.ADAPTERS,
@@ -92,6 +94,7 @@ LAYERS = {
     "appliance.wake.*": Layer.ADAPTERS,
     "appliance.acting": Layer.DAEMON,
     "appliance.assembly": Layer.DAEMON,
+    "appliance.brains": Layer.DAEMON,
     "appliance.daemon": Layer.DAEMON,
     "appliance.demo": Layer.DAEMON,
     "appliance.demo.*": Layer.DAEMON,
@@ -108,6 +111,8 @@ LAYERS = {
     "appliance.bench.*": Layer.CLI,
     "appliance.cli": Layer.CLI,
     "appliance.cli.*": Layer.CLI,
+    "appliance.doctor": Layer.CLI,
+    "appliance.doctor.*": Layer.CLI,
 }
 """Where each module stands; `x.*` stands for the modules of a room that have no row of their own."""
 

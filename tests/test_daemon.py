@@ -15,10 +15,10 @@ import msgspec
 import pytest
 
 from appliance import config_files
-from appliance.assembly import Brains, load_brains, load_voice, reload_brains
 from appliance.audio.format import FRAME_MS, FRAMES_PER_S, Frame, silent_pcm
 from appliance.audio.speakers import SilentSpeaker
 from appliance.bench.speech import frames_of, spoken
+from appliance.brains import Brains, load_brains, load_voice, reload_brains
 from appliance.commands import Command, CommandRefused, Mute, Reload, Restart, Threshold, WakeWord
 from appliance.config import Mqtt
 from appliance.config_files import LoadedConfig

@@ -12,7 +12,7 @@ from appliance.bench.silence import SilentVoice
 from appliance.demo.broker import demo_broker
 from appliance.demo.person import LONGEST_WAIT_FRAMES, PAUSE_FRAMES, Line, Person
 from appliance.demo.prompter import PATIENCE_FRAMES, Prompter
-from appliance.demo.table import Turns, percentile
+from appliance.demo.table import Turns
 from appliance.errors import AudioError, BrokerError
 from appliance.events import (
     ActionDone,
@@ -26,6 +26,7 @@ from appliance.events import (
     TranscriptReady,
     TurnFinished,
 )
+from appliance.service_level import percentile
 from appliance.status import MicrophoneStatus
 
 

@@ -10,8 +10,8 @@ import pytest
 import soundfile
 
 from appliance import config_files
-from appliance.assembly import load_voice
 from appliance.bench.speech import spoken
+from appliance.brains import load_voice
 from appliance.models import ModelStore
 
 pytestmark = pytest.mark.model

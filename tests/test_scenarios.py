@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from appliance import config_files
-from appliance.assembly import Brains, load_brains
 from appliance.audio.files import FileSource
 from appliance.bench.silence import SilentVoice
+from appliance.brains import Brains, load_brains
 from appliance.events import (
     ActionDone,
     AudioProblem,

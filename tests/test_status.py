@@ -227,7 +227,7 @@ class TestPage:
     def test_a_problem_comes_first(self) -> None:
         lines = cli.page(with_now(lost())).splitlines()
         assert lines[1] == f"problem      {UNPLUGGED}"
-        assert "microphone   USB, not there; lost so far: 2" in lines
+        assert "microphone   'USB', not there; lost so far: 2" in lines
 
     def test_a_loop_that_does_not_answer_is_all_there_is_to_say(self) -> None:
         lines = cli.page(with_now(None)).splitlines()
@@ -235,7 +235,7 @@ class TestPage:
 
     def test_a_muted_microphone_is_told_as_closed(self) -> None:
         muted = MicrophoneStatus(name="USB", present=False, muted=True)
-        assert "USB, closed: muted" in cli.page(with_now(msgspec.structs.replace(NOW, microphone=muted)))
+        assert "'USB', closed: muted" in cli.page(with_now(msgspec.structs.replace(NOW, microphone=muted)))
 
     def test_a_loud_room_is_told(self) -> None:
         loud = msgspec.structs.replace(NOW, room=Room(noise_floor_dbfs=-31.6, too_loud=True))

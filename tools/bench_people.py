@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from appliance import config_files
-from appliance.assembly import Brains, load_brains
 from appliance.audio.files import read_pcm
 from appliance.audio.format import FRAME_SAMPLES, SAMPLE_RATE_HZ, Pcm
 from appliance.bench.silence import SilentVoice
 from appliance.bench.speech import frames_of
 from appliance.bench.turns import Frames
+from appliance.brains import Brains, load_brains
 from appliance.cli.understand import understand_pcm
 from appliance.events import (
     Event,

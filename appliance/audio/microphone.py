@@ -80,6 +80,7 @@ class Microphone:
         self._awaited = True
         """No frame has come since the start or a pause."""
         self._opened: Opened | None = None
+        self._untold = False
         self._expected: int | None = 0
         """Number of the next captured frame; None: any, for the device was opened anew."""
         self._index = 0
@@ -187,8 +188,7 @@ class Microphone:
         if capture is not self._capture:
             return None
         if isinstance(item, Opened):
-            self._opened = item
-            _LOGGER.info("microphone: %s", item)
+            self._opened, self._untold = item, True
         return item
 
     def _is_stale(self, captured: Frame, now_s: float) -> bool:
@@ -204,6 +204,9 @@ class Microphone:
     def _placed(self, captured: Frame, now_s: float) -> Frame:
         """A captured frame at its place in the stream, behind those that were dropped before it."""
         self._awaited = False
+        if self._untold:  # a way that opens and then fails is not worth a word, again and again
+            self._untold = False
+            _LOGGER.info("microphone: %s", self._opened)
         if self._fault is not None:
             self._fault = None
             self._expected, self._restored_s = None, now_s

@@ -27,6 +27,7 @@ FIRST_SOUND_S: Final = 2.0
 SILENT_S: Final = 1.0
 """Longest wait for the samples after them."""
 
+_ADVICE: Final = "plug it in, or choose one that `appliance devices` lists"
 _CARDS: Final = Path("/proc/asound/cards")
 _BLOCK_BYTES: Final = 2 * FRAME_SAMPLES
 _COMPLAINT_BYTES: Final = 2_000
@@ -68,7 +69,7 @@ class RecorderStream:
         while len(self._pending) < _BLOCK_BYTES:
             left_s = deadline_s - time.monotonic()
             if left_s <= 0:
-                raise AudioError(f"microphone {self.device!r}: {self._name} sends nothing{self._said()}")
+                raise AudioError(f"microphone {self.device!r}: {self._name} sends nothing{self._said()}; {_ADVICE}")
             pipes = [self._samples] if self._errors is None else [self._samples, self._errors]
             readable, _, _ = select.select(pipes, [], [], left_s)
             if self._errors in readable:
@@ -76,7 +77,7 @@ class RecorderStream:
             elif self._samples in readable:
                 more = os.read(self._samples, _BLOCK_BYTES)
                 if not more:
-                    raise AudioError(f"microphone {self.device!r}: {self._name} ended{self._said()}")
+                    raise AudioError(f"microphone {self.device!r}: {self._name} ended{self._said()}; {_ADVICE}")
                 self._pending += more
         self._wait_s = SILENT_S
         block, self._pending = self._pending[:_BLOCK_BYTES], self._pending[_BLOCK_BYTES:]

@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from appliance.assembly import Brains, Surroundings, build_loop, thread_workers
+from appliance.assembly import Surroundings, build_loop, thread_workers
 from appliance.audio.format import FRAME_MS, FRAMES_PER_S, Frame
 from appliance.audio.speakers import SilentSpeaker
+from appliance.brains import Brains
 from appliance.clock import SystemClock
-from appliance.daemon import ask_for_priority
 from appliance.events import Event, SpeakingStarted, TranscriptReady
 from appliance.inbox import Inbox
+from appliance.priority import ask_for_priority
 from appliance.voice.voice import Voice
 
 

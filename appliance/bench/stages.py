@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from appliance.assembly import Brains
 from appliance.audio.format import FRAME_MS, FRAMES_PER_S, Frame, Pcm
 from appliance.audio.health import AudioHealth
 from appliance.audio.ring import Ring
+from appliance.brains import Brains
 from appliance.errors import ModelError
 from appliance.listening import CHUNK_FRAMES
 from appliance.voice.voice import Voice

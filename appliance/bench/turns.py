@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from appliance.assembly import Brains
 from appliance.audio.format import Frame
+from appliance.brains import Brains
 from appliance.demo.table import STAGES, percentile
 from appliance.events import Event, TurnFinished
 from appliance.replay import ReplaySettings, replay

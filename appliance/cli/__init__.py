@@ -14,8 +14,11 @@ from types import ModuleType
 from appliance import config_files
 from appliance.errors import ApplianceError
 
-VERBS = ("run", "demo", "replay", "understand", "say", "status", "models", "bench", "version")
+VERBS = ("run", "demo", "replay", "understand", "say", "devices", "doctor", "status", "models", "bench", "version")
 """The verbs, each the name of a module beside this one, in the order of `--help`."""
+
+WITHOUT_CONFIG = ("doctor", "version")
+"""Whoever calls these may do so because the configuration is wrong: it is not read for them."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,8 +52,7 @@ def _run(words: list[str]) -> int:
         parser.print_help()
         return 2
     module = _module(values.verb)
-    # Whoever asks for the version may do so because nothing else works: the configuration is not looked at.
-    config = None if values.verb == "version" else config_files.load(values.config)
+    config = None if values.verb in WITHOUT_CONFIG else config_files.load(values.config)
     code: int = module.run(values, config)
     return code
 

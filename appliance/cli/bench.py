@@ -7,11 +7,11 @@ import argparse
 import os
 import platform
 
-from appliance.assembly import load_brains, load_voice
 from appliance.bench.lateness import lateness
 from appliance.bench.speech import COMMANDS, frames_of, spoken
 from appliance.bench.stages import frame_costs, real_time_factors, resident_mb
 from appliance.bench.turns import turn_times
+from appliance.brains import load_brains, load_voice
 from appliance.config_files import LoadedConfig
 from appliance.ledger import render
 

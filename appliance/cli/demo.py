@@ -14,12 +14,12 @@ from pathlib import Path
 
 import msgspec
 
-from appliance.assembly import load_brains, load_hardware, load_voice
 from appliance.audio.microphone import Microphone
 from appliance.audio.speakers import DeviceSpeaker, Speaker, WavSpeaker
 from appliance.audio.ways import ways_to_microphone
+from appliance.brains import load_brains, load_hardware, load_voice
 from appliance.config_files import LoadedConfig
-from appliance.daemon import Daemon, ask_for_priority
+from appliance.daemon import Daemon
 from appliance.demo.broker import demo_broker
 from appliance.demo.person import Line, Person
 from appliance.demo.prompter import Prompter
@@ -28,6 +28,7 @@ from appliance.demo.table import Turns
 from appliance.errors import AudioError
 from appliance.events import State, from_json
 from appliance.notify import Notifier
+from appliance.priority import ask_for_priority
 from appliance.report import describe
 
 WAKE_WORD = "alexa"

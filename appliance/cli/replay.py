@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from appliance.assembly import Brains, load_brains, load_voice
 from appliance.audio.files import SAMPLE_TYPES, FileSource, RawFormat, RawSource
 from appliance.audio.sources import Source
 from appliance.audio.speakers import SilentSpeaker, Speaker, WavSpeaker
+from appliance.brains import Brains, load_brains, load_voice
 from appliance.config_files import LoadedConfig
 from appliance.errors import AudioError, UsageError
 from appliance.events import Event, Failed, to_json

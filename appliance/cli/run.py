@@ -6,15 +6,16 @@ import os
 import signal
 import sys
 
-from appliance.assembly import load_brains, load_hardware, load_voice
 from appliance.audio.hardware import Hardware
 from appliance.audio.microphone import Microphone
 from appliance.audio.speakers import SilentSpeaker, Speaker, open_speaker
 from appliance.audio.ways import ways_to_microphone
+from appliance.brains import load_brains, load_hardware, load_voice
 from appliance.config_files import LoadedConfig
-from appliance.daemon import Daemon, ask_for_priority, build_mqtt, event_logger, handle_signals
+from appliance.daemon import Daemon, build_mqtt, event_logger, handle_signals
 from appliance.errors import AudioError
 from appliance.notify import Notifier
+from appliance.priority import ask_for_priority
 
 _LOGGER = logging.getLogger(__name__)
 

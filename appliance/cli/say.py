@@ -4,10 +4,11 @@ import argparse
 import time
 from pathlib import Path
 
-from appliance.assembly import LEAD_FRAMES, load_hardware, load_voice
+from appliance.assembly import LEAD_FRAMES
 from appliance.audio.format import FRAME_MS
 from appliance.audio.player import Player
 from appliance.audio.speakers import DeviceSpeaker, Speaker, WavSpeaker, open_speaker
+from appliance.brains import load_hardware, load_voice
 from appliance.config_files import LoadedConfig
 from appliance.errors import AudioError, UsageError
 from appliance.voice.utterance import chunks_of

@@ -126,7 +126,7 @@ def _service(now: Now) -> str:
     level = now.metrics.service_level
     if level is None:
         return "not known yet"
-    return f"{'met' if level.met else 'MISSED'}: {level}"
+    return str(level) if level.met else f"MISSED: {level}"
 
 
 def _turns(turns: Sequence[Turn]) -> list[str]:
@@ -161,7 +161,7 @@ def _table(rows: Sequence[tuple[str, ...]], *, left: int) -> list[str]:
 
 
 def _name(configured: str) -> str:
-    return configured or "the default one"
+    return repr(configured) if configured else "the default one"
 
 
 def _or_dash(value: int | None) -> str:

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from appliance.assembly import load_home, load_language, load_recognizer
 from appliance.audio.files import read_pcm
 from appliance.audio.format import FRAME_SAMPLES, Pcm
+from appliance.brains import load_home, load_language, load_recognizer
 from appliance.config_files import LoadedConfig
 from appliance.errors import AudioError, UsageError
 from appliance.intent import Intent

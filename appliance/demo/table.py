@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import quantiles
 
 from appliance.events import (
     ActionDone,
@@ -13,6 +12,7 @@ from appliance.events import (
     TranscriptReady,
     TurnFinished,
 )
+from appliance.service_level import percentile
 
 STAGES = {
     "wake_ms": "wake word's end to detection",
@@ -71,13 +71,6 @@ class Turns:
             if known:
                 stages.append((meaning, str(len(known)), f"{percentile(known, 50)} ms", f"{percentile(known, 95)} ms"))
         return [*_table(rows), "", *_table(stages)]
-
-
-def percentile(values: Sequence[float], percent: int) -> int:
-    """The percentile of a few values, interpolated between neighbours (inclusive method)."""
-    if len(values) == 1:
-        return round(values[0])
-    return round(quantiles(values, n=100, method="inclusive")[percent - 1])
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:

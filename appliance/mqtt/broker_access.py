@@ -31,6 +31,17 @@ _REASONS: Final = {
 }
 """Reason codes of CONNACK and DISCONNECT (MQTT 5, sections 3.2.2.2 and 3.14.2.1)."""
 
+_CHECK_TIME: Final = "check this machine's clock, and renew it on the broker"
+_CHECK_NAME: Final = "set mqtt.host to a name or address that is in it, or put this one into it"
+_CHECK_AUTHORITY: Final = "name the authority that signed it in mqtt.ca_file"
+_HOW_TO_TRUST: Final = {
+    **dict.fromkeys((9, 10), _CHECK_TIME),
+    **dict.fromkeys((18, 19, 20, 21), _CHECK_AUTHORITY),
+    **dict.fromkeys((62, 64), _CHECK_NAME),
+}
+"""What to do about a certificate that is not accepted, by the X509_V_ERR_... of OpenSSL's x509_vfy.h. All others say
+how it was made: Python 3.13 and newer want more of it (RFC 5280) than those before."""
+
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -79,9 +90,9 @@ def why_not(error: Exception, address: str) -> str:
     """Why a connection could not be made, and what to do."""
     match error:
         case ssl.SSLCertVerificationError():
-            reason = (
-                f"its certificate is not accepted ({error}); check mqtt.ca_file, mqtt.host, and this machine's clock"
-            )
+            code = getattr(error, "verify_code", 0)
+            remedy = _HOW_TO_TRUST.get(code, "check mqtt.ca_file, and see what openssl verify -x509_strict says of it")
+            reason = f"its certificate is not accepted ({error}); {remedy}"
         case ssl.SSLError():
             reason = f"no TLS connection ({error}); check that mqtt.port is its port for TLS 1.2 or newer"
         case socket.gaierror():

@@ -135,11 +135,11 @@ class PortAudio:
         return [device for entry in found if (device := _device(entry, direction)).channels > 0]
 
     def accepts(self, device: Device, rate_hz: int, channels: int) -> bool:
-        """Whether a microphone can be opened with these."""
+        """Whether it can be opened with these."""
+        library = self._library
+        check = library.check_input_settings if device.direction is Direction.INPUT else library.check_output_settings
         try:
-            self._library.check_input_settings(
-                device=device.index, channels=channels, dtype="int16", samplerate=rate_hz
-            )
+            check(device=device.index, channels=channels, dtype="int16", samplerate=rate_hz)
         except (self._library.PortAudioError, ValueError):
             return False
         return True

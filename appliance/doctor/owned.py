@@ -1,0 +1,63 @@
+"""What the owner chose: home, models, wake words; and whether all of it can be loaded."""
+
+import time
+
+from appliance.brains import load_brains, load_home, load_language, load_voice, model_folder
+from appliance.config import Config
+from appliance.config_files import LoadedConfig
+from appliance.doctor.findings import Finding, Level, ok, told, warnings_of
+from appliance.errors import ModelError, UnknownModelError
+from appliance.models import Kind, ModelStore
+from appliance.wake import find
+
+
+def home(loaded: LoadedConfig) -> list[Finding]:
+    """The home file, and the language with its names. Raises ConfigError."""
+    with warnings_of("home") as findings:
+        found = load_home(loaded)
+        load_language(loaded, found)
+    where = loaded.home_file or "no file"
+    counts = f"{len(found.areas)} areas, {len(found.devices)} devices, {len(found.sentences)} own commands"
+    return [*findings, ok("home", f"{where}: {counts}")]
+
+
+def models(config: Config, store: ModelStore) -> list[Finding]:
+    """Recognizer, speech detector, voice and wake words: installed, and unharmed by their SHA-256."""
+    chosen = config.models
+    kinds = (
+        (chosen.recognizer, Kind.RECOGNIZER),
+        (chosen.speech_detector, Kind.SPEECH_DETECTOR),
+        (chosen.voice, Kind.VOICE),
+    )
+    findings = []
+    for name, kind in kinds:
+        try:
+            model_folder(store, name, kind)
+            findings.append(ok("models", f"{name} ({kind}), {store.entry(name).size}, unharmed"))
+        except ModelError as error:
+            findings.append(told(Level.PROBLEM, "models", error))
+    return findings + [_wake_word(word, store) for word in config.wake.words]
+
+
+def _wake_word(word: str, store: ModelStore) -> Finding:
+    try:
+        found = find(word, store=store)
+    except UnknownModelError:
+        return ok("wake word", f"{word!r}, no model: spotted by the recognizer")
+    except ModelError as error:
+        return told(Level.PROBLEM, "wake word", error)
+    return ok("wake word", f"{found.name}, engine {found.engine}, unharmed")
+
+
+def start(loaded: LoadedConfig) -> list[Finding]:
+    """Load everything, as the start of the appliance does. Raises ConfigError, ModelError, StageError."""
+    began_s = time.monotonic()
+    with warnings_of("start") as findings:
+        brains = load_brains(loaded)
+        voice = load_voice(loaded, deterministic=False)
+        try:
+            voice.start()
+        finally:
+            voice.close()
+    words = ", ".join(word.name for word in brains.words)
+    return [*findings, ok("start", f"all is loaded within {time.monotonic() - began_s:.1f} s; wake words: {words}")]
