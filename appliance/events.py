@@ -201,7 +201,7 @@ class TurnFinished(Event, frozen=True, kw_only=True, tag="turn_finished"):
 class AudioProblem(Event, frozen=True, kw_only=True, tag="audio_problem"):
     """The microphone delivers something that cannot be speech."""
 
-    kind: Literal["silent", "clipping", "dc", "nan", "format"]
+    kind: Literal["silent", "clipping", "dc", "nan", "format", "noisy"]
     level_dbfs: float
     hint: str
     """Likely causes, in one sentence."""

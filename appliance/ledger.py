@@ -47,6 +47,8 @@ LEDGER = (
     Buffer("audio.convert: _rest", FRAME_MS, 0, "blocks that are no whole frames", "never: less than a frame"),
     Buffer("audio.convert: _resampler", 40, 20, "44.1 and 48 kHz microphones only: blocks of its filter", "never"),
     Buffer("audio.ring: _samples", RING_MS, 0, "commands without a pause, second looks", "the oldest frame goes"),
+    Buffer("audio.noise_floor: _levels", 10_000, 0, "levels only, for the noise floor", "the oldest level goes"),
+    Buffer("audio.noise_floor: _words", None, 0, "how loud the newest 20 wake words were", "the oldest goes"),
     Buffer("loop: _levels", ms_of_frames(LEVELS_KEPT), 0, "where the wake word ended", "the oldest level goes"),
     Buffer("wake.int8: _block", 30, 10, "three feature rows make a step", "never: emptied by each step"),
     Buffer("wake.openwakeword: _samples, _rows, _past", 80, 40, "its models eat 80 ms", "never: emptied by each block"),

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from appliance.audio.format import Frame, Pcm, frames_of_ms
+from appliance.audio.format import SILENT_DBFS, Frame, Pcm, frames_of_ms, level_dbfs
 from appliance.audio.ring import Ring
+from appliance.dialog_handlers import PRE_ROLL_FRAMES
 from appliance.facts import CommandBegan, CommandEnded, Fact, Listen, PartlyHeard, StageFailed, Understood
 from appliance.inbox import Post
 from appliance.intent import Intent
 from appliance.speech.detector import SpeechDetector
-from appliance.speech.endpoint import Began, Endpointer
+from appliance.speech.endpoint import BACKGROUND_FRAMES, Began, Endpointer, background_dbfs
 from appliance.speech.recognizer import Recognizer
 from appliance.trace import Tracer
 from appliance.understanding.language import Language
@@ -40,6 +41,9 @@ class _Utterance:
 
     whole: bool = True
     """The recognizer's inbox had room for all of it."""
+
+    background_dbfs: float = SILENT_DBFS
+    """What is louder is the person."""
 
 
 class Listening:
@@ -74,6 +78,10 @@ class Listening:
         for frame in self._ring.frames(order.at_frame - WARM_UP_FRAMES + 1, order.at_frame):
             self._detector.process(frame)
         self._endpointer.begin(order.at_frame)
+        word_from = order.at_frame - PRE_ROLL_FRAMES + 1
+        utterance.background_dbfs = background_dbfs(
+            self._levels(word_from - BACKGROUND_FRAMES, word_from - 1), self._levels(word_from, order.at_frame)
+        )
         utterance.whole = self._worker.submit(lambda: self._understander.begin(order.after_wake))
 
     def process(self, frame: Frame) -> list[Fact]:
@@ -86,7 +94,8 @@ class Listening:
             self._tracer.hand_off("detector", "endpointing", frame.index, round(probability, 4))
         if frame.index + 1 - utterance.fed_to >= CHUNK_FRAMES:
             self._feed(utterance, frame.index)
-        result = self._endpointer.update(frame.index, probability)
+        loud = level_dbfs(frame.pcm) >= utterance.background_dbfs
+        result = self._endpointer.update(frame.index, probability, loud=loud)
         if result is None:
             return []
         if isinstance(result, Began):
@@ -114,6 +123,9 @@ class Listening:
         """Drop the utterance."""
         self._utterance = None
         self._worker.submit(lambda: self._understander.begin(True))
+
+    def _levels(self, first: int, last: int) -> list[float]:
+        return [level_dbfs(frame.pcm) for frame in self._ring.frames(first, last)]
 
     def _feed(self, utterance: _Utterance, last: int) -> None:
         pcm = self._ring.pcm(utterance.fed_to, last)

@@ -14,10 +14,12 @@ from appliance import __version__
 from appliance.acting import Acting, ActingRules
 from appliance.audio.format import SILENT_DBFS, Frame, Pcm, frames_of_ms, level_dbfs, silent_pcm
 from appliance.audio.health import AudioHealth
+from appliance.audio.noise_floor import RoomNoise
 from appliance.audio.ring import Ring as FrameRing
 from appliance.dialog import Dialog
 from appliance.dialog_handlers import PRE_ROLL_FRAMES
 from appliance.events import (
+    AudioProblem,
     Event,
     Failed,
     LoadShed,
@@ -106,6 +108,7 @@ class FrameLoop:
         self._publish = publish
         self._tracer = tracer
         self._health = AudioHealth()
+        self._room = RoomNoise()
         self._volume = rules.volume
         self._levels: deque[float] = deque(maxlen=LEVELS_KEPT)
         self._newest: int | None = None
@@ -150,16 +153,20 @@ class FrameLoop:
         if not self._started:
             self._started = True
             self.emit(Started(frame=index, version=__version__, wake_words=self._rules.wake_words))
-        if from_device and not self._microphone_lost and not self.muted:
-            self._guard("audio health", index, lambda: self._check(frame))
+        hears = from_device and not self._microphone_lost and not self.muted
+        if hears:
+            self._guard("audio health", index, lambda: self._tell(self._health.update(frame)))
         heard = Frame(index, silent_pcm()) if self._s.dialog.muted else frame
         self._s.ring.append(heard)
         lost = 0 if self._newest is None else index - self._newest - 1
         self._levels.extend([SILENT_DBFS] * min(lost, LEVELS_KEPT))
-        self._levels.append(level_dbfs(heard.pcm))
+        level = level_dbfs(heard.pcm)
+        self._levels.append(level)
         self._newest = index
         self._reference = None
         self._guard("speaker", index, lambda: self._play(index))
+        if hears and self._reference is None:
+            self._guard("noise floor", index, lambda: self._tell(self._room.update(index, level)))
         self._guard("wake", index, lambda: self._take(self._spot(heard, self._reference), index))
         if self.state is State.LISTENING:
             self._guard("listening", index, lambda: self._take(self._s.listening.process(heard), index))
@@ -180,6 +187,16 @@ class FrameLoop:
     def close(self) -> None:
         """Free the wake models."""
         self._spotter.close()
+
+    @property
+    def noise_floor_dbfs(self) -> float | None:
+        """Of the room; None while it is not known."""
+        return self._room.floor_dbfs
+
+    @property
+    def too_loud(self) -> bool:
+        """A command can hardly be told from the noise of the room."""
+        return self._room.too_loud
 
     def renew(self, renewal: Renewal) -> None:
         """Go on with other words, sentences or limits from the next frame on; to be called while it rests.
@@ -212,8 +229,8 @@ class FrameLoop:
             self._tracer.hand_off("player", "speaker", index, now.reference)
         self._take(now.facts, index)
 
-    def _check(self, frame: Frame) -> None:
-        for problem in self._health.update(frame):
+    def _tell(self, problems: Sequence[AudioProblem]) -> None:
+        for problem in problems:
             self.emit(problem)
 
     def _spot(self, frame: Frame, played: Pcm | None) -> list[Fact]:
@@ -253,6 +270,7 @@ class FrameLoop:
 
     def _step(self, fact: Fact) -> None:
         if isinstance(fact, Woken) and self.state is not State.LISTENING:
+            self._room.heard()
             self._command_from = fact.word_end + 1
             self._word_is_heard = fact.word in self._rules.heard_words
         for result in self._s.dialog.step(fact):

@@ -128,7 +128,7 @@ class Reporting:
             frame=frame,
             microphone=self._source.status(),
             speaker=self._recent.speaker(config.audio.speaker),
-            room=Room(),
+            room=Room(noise_floor_dbfs=loop.noise_floor_dbfs, too_loud=loop.too_loud),
             wake_words=tuple(
                 WakeWordStatus(name=word.name, engine=word.engine, threshold=config.wake.threshold or word.threshold)
                 for word in brains.words

@@ -48,6 +48,7 @@ LAYERS = {
     "appliance.status": Layer.FACTS,
     "appliance.worker": Layer.FACTS,
     "appliance.audio.health": Layer.LOGIC,
+    "appliance.audio.noise_floor": Layer.LOGIC,
     "appliance.audio.ring": Layer.LOGIC,
     "appliance.audio.survey": Layer.LOGIC,
     "appliance.audio.tones": Layer.LOGIC,

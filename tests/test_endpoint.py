@@ -2,7 +2,8 @@
 
 import pytest
 
-from appliance.speech.endpoint import Began, Ended, Endpointer, Limits
+from appliance.audio.format import SILENT_DBFS
+from appliance.speech.endpoint import Began, Ended, Endpointer, Limits, background_dbfs
 
 LIMITS = Limits(threshold=0.5, no_speech_frames=250, silence_frames=25, longest_frames=400)
 WOKEN = 100
@@ -11,18 +12,26 @@ Told = list[tuple[int, str]]
 
 
 def told(
-    speech: list[range], *, words: tuple[int, ...] = (), until: int = 900, limits: Limits = LIMITS, level: float = 0.9
+    speech: list[range],
+    *,
+    words: tuple[int, ...] = (),
+    until: int = 900,
+    limits: Limits = LIMITS,
+    level: float = 0.9,
+    background: tuple[range, ...] = (),
 ) -> Told:
     """What it tells, and when, until the end; `speech`: frames with probability `level`, all others have 0.01.
 
     `words`: frames at which the recognizer has understood something (told after its probability, as in the loop).
+    `background`: frames that are no louder than the background.
     """
     endpointer = Endpointer(limits)
     endpointer.begin(WOKEN)
     found: Told = []
     for index in range(WOKEN + 1, until):
         probability = level if any(index in frames for frames in speech) else 0.01
-        result = endpointer.update(index, probability)
+        loud = not any(index in frames for frames in background)
+        result = endpointer.update(index, probability, loud=loud)
         if isinstance(result, Began):
             found.append((index, "began"))
         if isinstance(result, Ended):
@@ -131,6 +140,83 @@ def test_limits_of_the_begin_are_settings(limits: Limits, expected: Told) -> Non
 )
 def test_limits_of_the_end_are_settings(limits: Limits, expected: tuple[int, str]) -> None:
     assert told([range(200, 250)], words=(210,), limits=limits) == [(203, "began"), expected]
+
+
+# Another voice in the background, from frame 101 to the end; the person says the command from 150 to 199.
+
+ALWAYS = [range(101, 900)]
+
+
+def test_a_television_does_not_hold_the_turn_open() -> None:
+    behind = (range(101, 150), range(200, 900))
+    assert told(ALWAYS, words=(180,), background=behind) == [(115, "began"), (254, "silence 199")]
+
+
+def test_as_loud_as_the_person_it_does() -> None:
+    assert told(ALWAYS, words=(180,)) == [(115, "began"), (515, "too_long 515")]
+
+
+def test_without_words_it_is_not_a_command_that_is_over() -> None:
+    assert told(ALWAYS, background=(range(200, 900),)) == [(115, "began"), (515, "too_long 515")]
+
+
+def test_words_of_the_television_end_nothing_before_the_person_has_spoken() -> None:
+    assert told(ALWAYS, words=(130,), background=(range(101, 900),)) == [(115, "began"), (515, "too_long 515")]
+    click = (range(101, 150), range(153, 900))
+    assert told(ALWAYS, words=(130,), background=click) == [(115, "began"), (515, "too_long 515")], "60 ms"
+    assert told(ALWAYS, words=(130,), background=(range(101, 150), range(154, 900)))[-1] == (208, "silence 153")
+
+
+def test_soft_words_within_the_command_do_not_end_it() -> None:
+    """A second of soft speech is borne, and the 500 ms of real silence still end the command."""
+    assert told([range(150, 260)], words=(180,), background=(range(170, 224),))[-1] == (284, "silence 259")
+    assert told([range(150, 260)], words=(180,), background=(range(170, 225),))[-1] == (224, "silence 169")
+    assert told([range(150, 200)], words=(180,), background=(range(190, 900),))[-1] == (224, "silence 199")
+
+
+def test_clatter_is_not_the_person() -> None:
+    clatter, television = range(120, 130), range(160, 900)
+    assert told([clatter, television], words=(200,), background=(television,))[-1] == (563, "too_long 563")
+
+
+def test_words_that_only_the_recognizer_hears_are_as_good_as_loud() -> None:
+    clicks = [range(150, 153), range(155, 158)]
+    assert told(clicks, words=(220,)) == [(220, "began by words"), (245, "silence 220")]
+
+
+def test_a_new_turn_has_heard_nobody() -> None:
+    endpointer = Endpointer(LIMITS)
+    endpointer.begin(100)
+    for index in range(101, 140):
+        endpointer.update(index, 0.9)
+    endpointer.begin(200)
+    for index in range(201, 270):
+        endpointer.hear_words(index)
+        assert not isinstance(endpointer.update(index, 0.9, loud=False), Ended)
+
+
+# How loud the background is.
+
+
+def test_the_background_is_what_was_loud_before_a_word_that_stands_out() -> None:
+    talk = [-50.0] * 125 + [-40.0] * 125
+    assert background_dbfs(talk, [-60.0] * 40 + [-20.0] * 35) == pytest.approx(-37)
+    assert background_dbfs([*talk, *[-10.0] * 12], [-20.0] * 75) == pytest.approx(-37), "a slammed door is left out"
+
+
+def test_a_word_no_louder_than_the_background_tells_nothing() -> None:
+    assert background_dbfs([-40.0] * 250, [-36.9] * 75) == pytest.approx(-37)
+    assert background_dbfs([-40.0] * 250, [-37.1] * 75) == SILENT_DBFS
+
+
+def test_less_than_a_second_before_the_word_tells_nothing() -> None:
+    assert background_dbfs([-40.0] * 50, [-20.0]) == pytest.approx(-37)
+    assert background_dbfs([-40.0] * 49, [-20.0]) == SILENT_DBFS
+    assert background_dbfs([], []) == SILENT_DBFS
+
+
+def test_digital_silence_before_the_word_leaves_everything_to_the_detector() -> None:
+    assert background_dbfs([SILENT_DBFS] * 250, [-20.0] * 75) < -100
 
 
 def test_begin_makes_it_as_new() -> None:

@@ -1,16 +1,18 @@
 """One utterance: what the recognizer is fed, when its result is asked for, and what is made of it."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from appliance.audio.format import Pcm
+from appliance.audio.format import Frame, Pcm
 from appliance.audio.ring import Ring
 from appliance.facts import CommandBegan, CommandEnded, Fact, Listen, PartlyHeard, StageFailed, Understood
 from appliance.inbox import Inbox
 from appliance.listening import Listening, Understander, word_end
 from appliance.speech.endpoint import Endpointer
 from appliance.worker import InlineWorker, Worker
-from tests.fakes import LIMITS, Heard, HeldWorker, ScriptedDetector, ScriptedRecognizer, language, numbered
+from tests.fakes import LIMITS, Heard, HeldWorker, ScriptedDetector, ScriptedRecognizer, language, loud, numbered
 
 
 class Scene:
@@ -31,12 +33,12 @@ class Scene:
         )
         self.next = 0
 
-    def run(self, until: int) -> list[Fact]:
+    def run(self, until: int, sound: Callable[[int], Frame] = numbered) -> list[Fact]:
         """Feed frames; the facts of listening itself."""
         facts = []
         for index in range(self.next, until):
-            self.ring.append(numbered(index))
-            facts += self.listening.process(numbered(index))
+            self.ring.append(sound(index))
+            facts += self.listening.process(sound(index))
         self.next = until
         return facts
 
@@ -168,6 +170,58 @@ def test_partial_text_is_told_when_it_changes() -> None:
         (1, "stop"),
         (1, "stop it"),
     ]
+
+
+# Another voice in the background.
+
+
+def voices(person: range, *, background: int = 300, word: range = range(360, 395)) -> Callable[[int], Frame]:
+    """Somebody talks all the time; the person says the wake word, detected at 399, and then the command."""
+    return lambda index: loud(index, 3000 if index in word or index in person else background)
+
+
+def woken_amid(sound: Callable[[int], Frame], *, before: int = 400) -> list[Fact]:
+    """What becomes of a command at 450 to 499, in sound that the detector takes for speech throughout."""
+    scene = Scene(Heard(partials={20: "stop"}), speech=(range(0, 1000),))
+    scene.next = 400 - before
+    scene.run(400, sound)
+    scene.listening.begin(woken(at=399))
+    facts = []
+    for until in range(401, 1000):
+        facts += scene.run(until, sound)
+        for fact in scene.posted():
+            assert isinstance(fact, PartlyHeard)
+            scene.listening.heard(fact)
+        if any(isinstance(fact, CommandEnded) for fact in facts):
+            break
+    return facts[1:]
+
+
+def test_a_voice_in_the_background_does_not_hold_the_turn_open() -> None:
+    (ended,) = woken_amid(voices(range(450, 500)))
+    assert ended == CommandEnded(frame=554, reason="silence", last_speech=499)
+
+
+def test_a_voice_as_loud_as_the_person_does() -> None:
+    (ended,) = woken_amid(voices(range(450, 500), background=2500))
+    assert ended == CommandEnded(frame=814, reason="too_long", last_speech=814)
+
+
+def test_a_wake_word_in_the_first_second_tells_nothing_of_the_background() -> None:
+    (ended,) = woken_amid(voices(range(450, 500)), before=75 + 49)
+    assert isinstance(ended, CommandEnded)
+    assert ended.reason == "too_long"
+    (ended,) = woken_amid(voices(range(450, 500)), before=75 + 50)
+    assert isinstance(ended, CommandEnded)
+    assert ended.reason == "silence"
+
+
+def test_what_was_loud_more_than_five_seconds_before_the_wake_word_is_forgotten() -> None:
+    def sound(last: int) -> Callable[[int], Frame]:
+        return lambda index: loud(index, 3000) if index <= last else voices(range(450, 500))(index)
+
+    assert [fact.frame for fact in woken_amid(sound(74))] == [554]
+    assert [fact.frame for fact in woken_amid(sound(124))] == [814]
 
 
 # What it means.

@@ -3,6 +3,7 @@
 The wake word is detected at frame 100. A frame is 20 ms.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from appliance.acting import ActingRules
 from appliance.assembly import inline_workers
-from appliance.audio.format import Frame, freeze
+from appliance.audio.format import FRAME_SAMPLES, Frame, freeze
 from appliance.audio.ring import Ring as FrameRing
 from appliance.errors import ModelError, StageError
 from appliance.events import (
@@ -576,6 +577,33 @@ def test_the_last_answer_is_repeated_on_demand() -> None:
         "time_ask",
         "repeat",
     ]
+
+
+def _hissing(level: int) -> Callable[[int], Frame]:
+    """A room whose noise has this amplitude."""
+
+    def frame(index: int) -> Frame:
+        noise = np.random.default_rng(index).integers(-level, level + 1, FRAME_SAMPLES)
+        return Frame(index, freeze(noise.astype(np.int16)))
+
+    return frame
+
+
+def test_a_room_that_is_too_loud_is_told_once_and_is_not_judged_by_our_own_voice() -> None:
+    bench = Bench().run(49, _hissing(30))
+    assert bench.loop.noise_floor_dbfs is None
+    bench.run(1000, _hissing(30))
+    assert bench.loop.noise_floor_dbfs == pytest.approx(-65.5, abs=1)
+    assert not bench.loop.too_loud
+    bench.run(3000, _hissing(8000))
+    [noisy] = bench.of(AudioProblem)
+    assert isinstance(noisy, AudioProblem)
+    assert (noisy.kind, bench.loop.too_loud) == ("noisy", True)
+    speaks = Bench(reference=Reference([loud(index) for index in range(2000)])).run(2000, _hissing(8000))
+    assert speaks.loop.noise_floor_dbfs is None
+    muted = Bench()
+    muted.ask(lambda frame: AskedToMute(frame=frame, on=True))
+    assert muted.run(2000, _hissing(8000)).loop.noise_floor_dbfs is None
 
 
 def test_every_event_of_a_stage_carries_the_session() -> None:

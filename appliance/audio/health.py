@@ -29,6 +29,7 @@ HINTS = {
     "dc": "the microphone sends a constant offset: wrong input, missing bias voltage or a broken microphone",
     "nan": "the audio held values that are no numbers; they were replaced by silence",
     "format": "the audio ended in the middle of a sample; the rest was left out",
+    "noisy": "the room is too loud to hear a command: turn down what is loud, or move the microphone away from it",
 }
 
 

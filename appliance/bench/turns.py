@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from appliance.audio.format import Frame
 from appliance.brains import Brains
-from appliance.demo.table import STAGES, percentile
+from appliance.demo.table import STAGES
 from appliance.events import Event, TurnFinished
 from appliance.replay import ReplaySettings, replay
+from appliance.service_level import percentile
 from appliance.voice.voice import Voice
 
 
