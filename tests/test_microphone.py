@@ -419,7 +419,7 @@ def test_a_left_behind_way_that_wakes_up_says_nothing_and_frees_its_device(liste
     patience = Patience(lost_after_s=0.02, first_after_s=0.02, hung_after_s=0.4, pauses_s=(0.001,))
     go_on = threading.Event()
     hangs = Stream([1, go_on, 99, 99, 99])
-    listener = listen(hangs, Stream([2]), patience=patience, ways=("first", "second"))
+    listener = listen(hangs, Stream([2] * 90), patience=patience, ways=("first", "second"))
     listener.take_until(MicrophoneRestored)
     go_on.set()
     deadline_s = time.monotonic() + LIMIT_S

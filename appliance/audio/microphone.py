@@ -85,6 +85,8 @@ class Microphone:
         """Number of the next captured frame; None: any, for the device was opened anew."""
         self._index = 0
         self._stood_in = 0
+        self._next_item: Told | None = None
+        """Taken from the queue already."""
         self._restored_s = 0.0
         self._fault: str | None = None
         self._losses = 0
@@ -181,21 +183,28 @@ class Microphone:
         return self._patience.first_after_s if self._awaited else self._patience.lost_after_s
 
     def _take(self, timeout_s: float) -> Told | None:
-        try:
-            capture, item = self._queue.get(timeout=timeout_s)
-        except queue.Empty:
-            return None
-        if capture is not self._capture:
-            return None
+        """The next that was handed over; None when nothing comes in time."""
+        item, self._next_item = self._next_item, None
+        item = self._get(timeout_s) if item is None else item
         if isinstance(item, Opened):
             self._opened, self._untold = item, True
         return item
+
+    def _get(self, timeout_s: float) -> Told | None:
+        try:
+            capture, item = self._queue.get(timeout=timeout_s) if timeout_s > 0.0 else self._queue.get_nowait()
+        except queue.Empty:
+            return None
+        return item if capture is self._capture else None
 
     def _is_stale(self, captured: Frame, now_s: float) -> bool:
         """Whether silence has stood in for this frame: it had piled up with others while the device was lost."""
         if self._fault is None and now_s - self._restored_s > CATCH_UP_S:
             self._stood_in = 0
-        if self._stood_in == 0 or self._queue.empty():
+        if self._stood_in == 0:
+            return False
+        self._next_item = self._get(0.0)
+        if not isinstance(self._next_item, Frame):
             return False
         self._stood_in -= 1
         self._expected = captured.index + 1
