@@ -199,7 +199,7 @@ class TurnFinished(Event, frozen=True, kw_only=True, tag="turn_finished"):
 
 
 class AudioProblem(Event, frozen=True, kw_only=True, tag="audio_problem"):
-    """The microphone delivers something that cannot be speech."""
+    """What the microphone delivers cannot be speech, or can hardly be told from the noise of the room."""
 
     kind: Literal["silent", "clipping", "dc", "nan", "format", "noisy"]
     level_dbfs: float

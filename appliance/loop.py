@@ -270,7 +270,8 @@ class FrameLoop:
 
     def _step(self, fact: Fact) -> None:
         if isinstance(fact, Woken) and self.state is not State.LISTENING:
-            self._room.heard()
+            if self._reference is None:  # else the newest levels of the room are older than the word
+                self._room.heard()
             self._command_from = fact.word_end + 1
             self._word_is_heard = fact.word in self._rules.heard_words
         for result in self._s.dialog.step(fact):

@@ -119,6 +119,15 @@ def test_a_loud_room_and_a_clipping_microphone_are_told() -> None:
     assert [event.kind for event in told if isinstance(event, AudioProblem)] == ["clipping"]
 
 
+def test_a_room_is_not_too_loud_for_somebody_who_speaks_louder() -> None:
+    def sound(index: int) -> Frame:
+        return loud(index, 30_000 if 80 <= index < 100 else 1600)
+
+    meter = Meter(ScriptedDetector(), [ear(ScriptedEngine(98, 99))])
+    told = [event for _, events in measured(meter, 600, sound) for event in events]
+    assert [type(event) for event in told] == [WakeDetected]
+
+
 def test_the_silence_of_a_lost_microphone_says_nothing_about_the_room() -> None:
     meter = Meter(ScriptedDetector(), [])
     measured(meter, 100)
