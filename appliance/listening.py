@@ -69,8 +69,11 @@ class Listening:
         self.shed_since: int | None = None
         """First frame of the newest utterance that the recognizer could not take whole: its inbox was full."""
 
-    def begin(self, order: Listen) -> None:
-        """Start an utterance; the recognizer gets the ring from `from_frame` on."""
+    def begin(self, order: Listen, background_from: int = 0) -> None:
+        """Start an utterance; the recognizer gets the ring from `from_frame` on.
+
+        `background_from`: what was heard before this frame is no background, but an earlier turn.
+        """
         first = max(order.from_frame, self._ring.oldest)
         utterance = _Utterance(order.turn, order.from_frame, order.at_frame, fed_to=first)
         self._utterance = utterance
@@ -80,7 +83,8 @@ class Listening:
         self._endpointer.begin(order.at_frame)
         word_from = order.at_frame - PRE_ROLL_FRAMES + 1
         utterance.background_dbfs = background_dbfs(
-            self._levels(word_from - BACKGROUND_FRAMES, word_from - 1), self._levels(word_from, order.at_frame)
+            self._levels(max(background_from, word_from - BACKGROUND_FRAMES), word_from - 1),
+            self._levels(word_from, order.at_frame),
         )
         utterance.whole = self._worker.submit(lambda: self._understander.begin(order.after_wake))
 

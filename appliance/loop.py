@@ -121,6 +121,7 @@ class FrameLoop:
         self._reference: Pcm | None = None
         self._busy_since = 0
         self._busy_turn = 0
+        self._rests_from = 0
         self._unpublished: Exception | None = None
         stages.speaking.set_volume(rules.volume)
 
@@ -153,6 +154,8 @@ class FrameLoop:
         if not self._started:
             self._started = True
             self.emit(Started(frame=index, version=__version__, wake_words=self._rules.wake_words))
+        if not self.rests:
+            self._rests_from = index + 1
         hears = from_device and not self._microphone_lost and not self.muted
         if hears:
             self._guard("audio health", index, lambda: self._tell(self._health.update(frame)))
@@ -297,7 +300,7 @@ class FrameLoop:
                 elif not self._word_is_heard:
                     first = min(self._command_from, order.at_frame)
                     order = dataclasses.replace(order, from_frame=first, after_wake=False)
-                self._s.listening.begin(order)
+                self._s.listening.begin(order, self._rests_from)
             case Recognize():
                 self._s.listening.finish(frame, self._command_from)
             case StopListening():

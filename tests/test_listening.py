@@ -180,12 +180,12 @@ def voices(person: range, *, background: int = 300, word: range = range(360, 395
     return lambda index: loud(index, 3000 if index in word or index in person else background)
 
 
-def woken_amid(sound: Callable[[int], Frame], *, before: int = 400) -> list[Fact]:
+def woken_amid(sound: Callable[[int], Frame], *, before: int = 400, background_from: int = 0) -> list[Fact]:
     """What becomes of a command at 450 to 499, in sound that the detector takes for speech throughout."""
     scene = Scene(Heard(partials={20: "stop"}), speech=(range(0, 1000),))
     scene.next = 400 - before
     scene.run(400, sound)
-    scene.listening.begin(woken(at=399))
+    scene.listening.begin(woken(at=399), background_from)
     facts = []
     for until in range(401, 1000):
         facts += scene.run(until, sound)
@@ -222,6 +222,11 @@ def test_what_was_loud_more_than_five_seconds_before_the_wake_word_is_forgotten(
 
     assert [fact.frame for fact in woken_amid(sound(74))] == [554]
     assert [fact.frame for fact in woken_amid(sound(124))] == [814]
+
+
+def test_the_turn_before_is_no_background() -> None:
+    assert [fact.frame for fact in woken_amid(voices(range(450, 500)), background_from=275)] == [554]
+    assert [fact.frame for fact in woken_amid(voices(range(450, 500)), background_from=276)] == [814]
 
 
 # What it means.

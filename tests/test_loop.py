@@ -579,6 +579,16 @@ def test_the_last_answer_is_repeated_on_demand() -> None:
     ]
 
 
+def test_background_is_what_was_heard_since_the_last_turn() -> None:
+    bench = turn(NOON)
+    bench.run(100)
+    assert bench.loop._rests_from == 0
+    bench.run(500)
+    [*_, last] = bench.of(StateChanged)
+    assert isinstance(last, StateChanged)
+    assert (last.to, bench.loop._rests_from) == ("idle", last.frame + 1)
+
+
 def _hissing(level: int) -> Callable[[int], Frame]:
     """A room whose noise has this amplitude."""
 
