@@ -50,6 +50,11 @@ venv: .venv/.stamp-device ## make .venv: the packages of the device, by their ha
 system-packages:
 	@tools/system-packages libportaudio2 mosquitto || true
 
+# PulseAudio is the live tests' own sound server; without it they are skipped, and say so.
+.PHONY: live-packages
+live-packages: system-packages
+	@tools/system-packages pulseaudio pulseaudio-utils libasound2-plugins alsa-utils || true
+
 .PHONY: models
 models: .venv/.stamp-device ## install the default models into models/
 	@$(BIN)/appliance models install
@@ -63,6 +68,10 @@ demo: system-packages models ## install what is missing and show the main job at
 .PHONY: bench
 bench: models ## measure the processor time, memory and delays of every stage on this machine
 	@$(BIN)/appliance bench
+
+.PHONY: bench-live
+bench-live: live-packages models ## talk with the live appliance for 10 minutes, then kill its sound server 100 times
+	@$(BIN)/python -m tools.bench_live
 
 # Recordings of real people are not part of the project; where there are none, it says so.
 .PHONY: bench-commands
@@ -86,12 +95,17 @@ test-models: models
 	@echo "models: for the tests also openWakeWord's words ($(TEST_MODELS)); their licence is non-commercial, nothing uses them by default"
 	@$(BIN)/appliance models install $(TEST_MODELS)
 
+# What works at the speed of real time gets the machine for itself.
+.PHONY: test-live
+test-live: live-packages .venv/.stamp-dev test-models ## run the tests that hear and speak in real time, in a virtual room
+	@$(BIN)/python -m pytest -q -m "live and not slow and not device" -n 0
+
 # Two processes for two cores; a file stays in one process, because its tests share a broker or a loaded model.
 # One thread for linear algebra each: more only get into each other's way.
 .PHONY: test
-test: system-packages .venv/.stamp-dev test-models ## install what is missing and run the tests
+test: test-live ## install what is missing and run all tests, those in real time first
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
-	    $(BIN)/python -m pytest -q -m "not slow and not device" -n 2 --dist loadfile
+	    $(BIN)/python -m pytest -q -m "not live and not slow and not device" -n 2 --dist loadfile
 
 # ---- the workshop ----------------------------------------------------------------------------------------------------
 

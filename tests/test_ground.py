@@ -15,7 +15,10 @@ from appliance import config
 from appliance.config_files import PROJECT, SHIPPED_CONFIG
 
 LOCKS = ("device", "dev", "build")
-VERBS = ("help", "venv", "models", "demo", "bench", "bench-commands", "lint", "test", "lock", "clean")
+VERBS = (
+    *("help", "venv", "models", "demo", "bench", "bench-live", "bench-commands"),
+    *("lint", "test-live", "test", "lock", "clean"),
+)
 LATER = (
     *("bench-wake", "venv-tools", "install", "deb"),
     *("check-systemd", "check-aarch64", "check-ha", "check-nodered"),
