@@ -54,6 +54,11 @@ class Acting:
         self._timers = Timers()
         self._ring_until: int | None = None
 
+    @property
+    def timers(self) -> int:
+        """How many run."""
+        return len(self._timers)
+
     def renew(self, actions: Actions, rules: ActingRules) -> None:
         """Other devices, sentences or rules from now on; timers and a ring go on."""
         self._actions, self._rules = actions, rules

@@ -16,6 +16,7 @@ from appliance.audio.hardware import Hardware
 from appliance.config_files import HARDWARE, MANIFEST, LoadedConfig
 from appliance.errors import ConfigError, UnknownModelError
 from appliance.models import Kind, ModelStore
+from appliance.mqtt.broker_access import read_access
 from appliance.runtimes.vosk import VoskModel
 from appliance.speech.detector import SileroDetector
 from appliance.speech.recognizer import VoskRecognizer
@@ -91,6 +92,23 @@ def reload_brains(loaded: LoadedConfig, old: Brains) -> Brains:
 def load_hardware(loaded: LoadedConfig) -> Hardware:
     """Which microphone and loudspeaker. Raises ConfigError."""
     return hardware.read(loaded.config.audio, HARDWARE)
+
+
+def check_files(loaded: LoadedConfig) -> None:
+    """Whether what the configuration names can be read; the models themselves are not loaded.
+
+    Raises:
+        ConfigError, ModelError: what a start would end with.
+    """
+    config = loaded.config
+    load_home(loaded)
+    load_hardware(loaded)
+    if config.mqtt.host:
+        read_access(loaded.mqtt)
+    store = ModelStore(MANIFEST, loaded.models_directory)
+    model_folder(store, config.models.recognizer, Kind.RECOGNIZER)
+    model_folder(store, config.models.speech_detector, Kind.SPEECH_DETECTOR)
+    model_folder(store, config.models.voice, Kind.VOICE)
 
 
 def load_recognizer(loaded: LoadedConfig, language: Language) -> VoskRecognizer:

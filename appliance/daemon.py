@@ -13,12 +13,12 @@ from pathlib import Path
 from types import FrameType
 from uuid import uuid4
 
-from appliance import __version__, renewing
+from appliance import __version__, config_files
 from appliance.assembly import LEAD_FRAMES, Surroundings, build_loop, thread_workers
 from appliance.audio.format import FRAMES_PER_S
 from appliance.audio.sources import LiveSource
 from appliance.audio.speakers import Speaker
-from appliance.brains import Brains, load_voice
+from appliance.brains import Brains, check_files, load_voice
 from appliance.clock import SystemClock
 from appliance.commands import (
     Command,
@@ -52,6 +52,9 @@ _LOGGER = logging.getLogger(__name__)
 RESTART_AFTER_S = 60
 """A restart is refused so soon after the start: whoever asks for it again and again would keep the appliance deaf."""
 
+RESTART_WAIT_FRAMES = 30 * FRAMES_PER_S
+"""A turn may end first, and is not waited for longer."""
+
 METRICS_EVERY_FRAMES = 60 * FRAMES_PER_S
 
 
@@ -73,6 +76,7 @@ class Daemon:
         self._notifier = notifier
         self._listeners = tuple(listeners)
         self._stopping = self._restarting = self._reloading = False
+        self._restart_by: int | None = None
         self._inbox = Inbox()
         self._voice = load_voice(
             brains.loaded,
@@ -155,23 +159,37 @@ class Daemon:
 
     def command(self, command: Command) -> None:
         """From any thread: hand a command to the loop. Raises CommandRefused for what cannot be done."""
-        try:
-            self._check(command)
-        except ApplianceError as error:
-            raise CommandRefused(f"command {name_of(command)}: {error}") from None
+        if (reason := self._refusal(command)) is not None:
+            raise CommandRefused(f"command {name_of(command)}: {reason}")
         self._inbox.post(lambda frame: self._carry_out(command, frame))
 
-    def _check(self, command: Command) -> None:
-        """Raises ApplianceError for what cannot be done, whatever the frame loop is doing."""
+    def _refusal(self, command: Command) -> str | None:
+        """Why a command cannot be carried out, whatever the frame loop is doing; without what the sender wrote."""
         match command:
             case WakeWord():
-                find(command.word, store=self._brains.store, phrases=self._brains.vosk)
+                try:
+                    find(command.word, store=self._brains.store, phrases=self._brains.vosk)
+                except ApplianceError:
+                    return "no such wake word is installed, and no such phrase known; see appliance models list"
             case Reload():
-                renewing.check(self._file)
+                return self._wrong_files()
             case Restart():
                 uptime_s = self._reporting.uptime_s
                 if uptime_s < RESTART_AFTER_S:
-                    raise CommandRefused(f"it started {uptime_s:.0f} s ago; ask again after {RESTART_AFTER_S} s")
+                    return f"it started {uptime_s:.0f} s ago; ask again after {RESTART_AFTER_S} s"
+                if self._loop.timers:
+                    return f"{self._loop.timers} timers run and would be lost; cancel them first"
+                return self._wrong_files()
+        return None
+
+    def _wrong_files(self) -> str | None:
+        """Whether a start would fail; the reason itself stays in the log."""
+        try:
+            check_files(config_files.load(self._file))
+        except ApplianceError as error:
+            _LOGGER.warning("%s", error)
+            return "configuration, home file or a model is wrong; see the log, or appliance doctor"
+        return None
 
     @property
     def _file(self) -> Path:
@@ -206,7 +224,7 @@ class Daemon:
         alive_every = max(1, int((self._notifier.watchdog_interval_s or 1.0) * FRAMES_PER_S))
         alive_at = metrics_at = 0
         for frame in self._source.frames():
-            if self._stopping:
+            if self._stopping or self._restart_is_due(frame.index):
                 return
             self._frame = frame.index
             self._loop.process(frame)
@@ -227,6 +245,12 @@ class Daemon:
                 if self._mqtt:
                     self._mqtt.publish_metrics(self._reporting.metrics(frame.index))
                 self._notifier.status(f"{self._loop.state}; {self.mqtt_status}")
+
+    def _restart_is_due(self, frame: int) -> bool:
+        """Nobody is interrupted, unless it takes too long."""
+        if self._restart_by is not None and (self._loop.rests or frame >= self._restart_by):
+            self._restarting = True
+        return self._restarting
 
     def _renew(self, frame: int) -> None:
         if self._reloading:
@@ -264,7 +288,7 @@ class Daemon:
             case Reload():
                 return self._renewing.reload(self._file, frame)
             case Restart():
-                self._stopping = self._restarting = True
+                self._restart_by = frame + RESTART_WAIT_FRAMES
         return None
 
 

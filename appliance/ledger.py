@@ -41,7 +41,8 @@ _INBOX_MS = ms_of_frames(RECOGNITION_INBOX * CHUNK_FRAMES)
 _LEAD_MS = ms_of_frames(LEAD_FRAMES)
 
 LEDGER = (
-    Buffer("audio.capture: device", DEVICE_LATENCY_S * 1000, FRAME_MS, "a late capture thread", "AudioDropped"),
+    Buffer("audio.capture: device", DEVICE_LATENCY_S * 1000, 30, "a late capture thread", "AudioDropped"),
+    Buffer("audio.recorder: the pipe", 2_048, 0, "a late capture thread; 64 KiB of the kernel's", "AudioDropped"),
     Buffer("audio.microphone: _queue", ms_of_frames(QUEUE_FRAMES), 0, "a late loop", "the oldest goes, AudioDropped"),
     Buffer("audio.recorder: _pending, _complaint", FRAME_MS, 0, "pieces of a pipe", "never: less than a frame"),
     Buffer("audio.convert: _rest", FRAME_MS, 0, "blocks that are no whole frames", "never: less than a frame"),

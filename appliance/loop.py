@@ -141,6 +141,11 @@ class FrameLoop:
         return self._s.dialog.muted
 
     @property
+    def timers(self) -> int:
+        """How many run."""
+        return self._s.acting.timers
+
+    @property
     def rests(self) -> bool:
         """Nothing goes on, and no answer is awaited."""
         return self._s.dialog.rests

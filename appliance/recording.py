@@ -13,6 +13,9 @@ from appliance.models import ModelStore
 from appliance.speech.detector import SileroDetector
 from appliance.speech.endpoint import Began, Ended, Endpointer, Limits
 
+NOBODY_HEARS_FRAMES = frames_of_ms(12_000)
+"""Without a microphone for so long there is none: every way to it has been tried by then."""
+
 
 def record_utterance(loaded: LoadedConfig) -> Pcm:
     """Record until the person stops speaking; int16, 16 kHz, shape (n,).
@@ -37,7 +40,11 @@ def record_utterance(loaded: LoadedConfig) -> Pcm:
         print("speak now ...", file=sys.stderr, flush=True)
         for frame in microphone.frames():
             if microphone.fault is not None:
-                raise AudioError(microphone.fault)
+                if frame.index >= NOBODY_HEARS_FRAMES or ring.newest >= 0:
+                    raise AudioError(microphone.fault)
+                continue
+            if ring.newest < 0:
+                endpointer.begin(frame.index)
             ring.append(frame)
             result = endpointer.update(frame.index, detector.process(frame))
             if isinstance(result, Began):
@@ -45,7 +52,7 @@ def record_utterance(loaded: LoadedConfig) -> Pcm:
             if isinstance(result, Ended):
                 if result.reason == "no_speech":
                     raise AudioError("microphone: nothing was said; check its level and mute switch")
-                return ring.pcm(0, min(frame.index, result.last_speech + FRAMES_PER_S))
+                return ring.pcm(ring.oldest, min(frame.index, result.last_speech + FRAMES_PER_S))
     finally:
         microphone.close()
     raise AudioError("microphone: it ended")

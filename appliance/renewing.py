@@ -12,7 +12,7 @@ import msgspec
 
 from appliance import config_files
 from appliance.assembly import Surroundings, build_renewal
-from appliance.brains import Brains, load_home, reload_brains
+from appliance.brains import Brains, reload_brains
 from appliance.config import Config
 from appliance.config_files import LoadedConfig
 from appliance.errors import ApplianceError
@@ -148,11 +148,6 @@ class Renewing:
         self._loop.renew(ready.renewal)
         self._brains, self._restart_needed = ready.brains, ready.restart_needed
         self._ready, self._wish = None, _Wish()
-
-
-def check(path: Path) -> None:
-    """Whether the configuration and the home file can be read. Raises ConfigError."""
-    load_home(config_files.load(path))
 
 
 def _read(path: Path, old: LoadedConfig) -> tuple[LoadedConfig, tuple[str, ...]]:

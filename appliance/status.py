@@ -57,7 +57,7 @@ class MicrophoneStatus(Struct, frozen=True, kw_only=True):
     """The microphone; what is not known while it is closed is null."""
 
     name: str
-    """As configured; empty: found by itself."""
+    """As configured; `default`: found by itself."""
 
     device: str | None = None
     """Its own name."""

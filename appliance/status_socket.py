@@ -118,6 +118,9 @@ class StatusServer:
                 if self._closing.wait(RETRY_S):
                     return
                 continue
+            if self._closing.is_set():
+                connection.close()
+                return
             with connection, contextlib.suppress(OSError):  # whoever asked has gone, or does not read
                 connection.settimeout(self._send_s)
                 connection.sendall(self._ask())

@@ -11,7 +11,7 @@ from appliance.audio.format import Frame, silent_pcm
 from appliance.bench.silence import SilentVoice
 from appliance.demo.broker import demo_broker
 from appliance.demo.person import LONGEST_WAIT_FRAMES, PAUSE_FRAMES, Line, Person
-from appliance.demo.prompter import PATIENCE_FRAMES, Prompter
+from appliance.demo.prompter import NOBODY_HEARS_FRAMES, PATIENCE_FRAMES, Prompter
 from appliance.demo.table import Turns
 from appliance.errors import AudioError, BrokerError
 from appliance.events import (
@@ -130,8 +130,11 @@ def test_the_prompter_is_the_microphone_else() -> None:
         "fake",
     )
     lost = Prompter([Line("one")], FakeMicrophone("microphone: there is none; plug one in"), print)
+    taken = 0
     with pytest.raises(AudioError, match="there is none"):
-        next(lost.frames())
+        for _ in lost.frames():
+            taken += 1
+    assert taken == NOBODY_HEARS_FRAMES
 
 
 def test_the_table_tells_each_turn_and_the_times_of_all() -> None:

@@ -108,7 +108,7 @@ def test_the_scan_sees_what_makes_a_buffer() -> None:
 
 
 def test_the_numbers_are_those_of_the_code() -> None:
-    assert _row("audio.capture: device").holds_ms == capture.DEVICE_LATENCY_S * 1000 == 500
+    assert _row("audio.capture: device").holds_ms == capture.DEVICE_LATENCY_S * 1000 == 200
     assert _row("audio.microphone: _queue").holds_ms == microphone.QUEUE_FRAMES * FRAME_MS
     assert _row("audio.speakers: _queue").holds_ms == speakers.QUEUE_FRAMES * FRAME_MS
     assert _row("audio.player: _sounding").holds_ms == LEAD_FRAMES * FRAME_MS

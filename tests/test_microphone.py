@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from appliance.status import MicrophoneStatus
 LIMIT_S = 10.0
 """Longest wait of a test for another thread; reached only by a test that fails."""
 
-QUICK = Patience(lost_after_s=0.05, first_after_s=0.05, hung_after_s=LIMIT_S, pauses_s=(0.001,))
+QUICK = Patience(lost_after_s=0.05, first_after_s=0.05, hung_after_s=LIMIT_S, pauses_s=(0.001,), steady_frames=1)
 
 Reading = int | AudioError | threading.Event
 """What a read does: give a block of this value (negative: something was lost before it), fail, or wait."""
@@ -153,7 +154,14 @@ def _indices(frames: list[Frame]) -> list[int]:
 
 def test_the_figures() -> None:
     assert QUEUE_FRAMES == 100
-    assert Patience() == Patience(lost_after_s=1.0, first_after_s=3.0, hung_after_s=5.0, pauses_s=(0.25, 0.5, 1.0))
+    assert Patience() == Patience(
+        lost_after_s=1.0,
+        first_after_s=3.0,
+        hung_after_s=5.0,
+        give_up_s=30.0,
+        pauses_s=(0.25, 0.5, 1.0),
+        steady_frames=250,
+    )
 
 
 def test_frames_come_in_order(listen: Any) -> None:
@@ -276,7 +284,7 @@ def test_the_fault_says_why(listen: Any, caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_pauses_grow_and_begin_again_after_a_frame(listen: Any) -> None:
-    patience = Patience(lost_after_s=0.05, first_after_s=0.05, hung_after_s=LIMIT_S, pauses_s=(0.001, LIMIT_S))
+    patience = replace(QUICK, pauses_s=(0.001, LIMIT_S))
     gone = AudioError("microphone: gone")
     listener = listen(gone, Stream([1, gone]), gone, Stream([2]), patience=patience)
     listener.take_until(MicrophoneRestored)
@@ -387,8 +395,8 @@ def test_the_second_way_takes_over_after_three_failed_reopens_and_gives_way_in_t
     listener = listen(first, GONE, GONE, GONE, GONE, GONE, GONE, GONE, second, ways=("first", "second"))
     frames = listener.take_until(MicrophoneRestored)
     assert [value for value in _values(frames) if value] == [1, 2]
-    assert _opened(listener) == ["first"] * 4 + ["second"] * 3 + ["first"] * 2
-    assert listener.microphone.opened == Opened(device="Scripted", way="first", rate_hz=16_000, channels=1)
+    assert _opened(listener) == ["first"] * 4 + ["second"] * 3 + ["first", "second"]
+    assert listener.microphone.opened == Opened(device="Scripted", way="second", rate_hz=16_000, channels=1)
     assert listener.microphone.status().lost == 1
 
 
@@ -399,6 +407,43 @@ def test_a_device_that_breaks_again_and_again_but_sends_is_no_failed_way(listen:
         pass
     assert _opened(listener) == ["first"] * 6
     assert listener.microphone.status().lost == 5
+
+
+def test_a_way_that_sends_a_little_and_fails_again_and_again_gives_way(listen: Any) -> None:
+    streams = [Stream([value, GONE]) for value in range(1, 4)]
+    listener = listen(*streams, Stream([6]), patience=replace(QUICK, steady_frames=2), ways=("first", "second"))
+    while 6 not in _values(listener.take(1)):
+        pass
+    assert _opened(listener) == ["first"] * 3 + ["second"]
+
+
+def test_once_all_ways_have_failed_each_is_tried_once_in_turn(listen: Any) -> None:
+    listener = listen(*[GONE] * 10, Stream([6]), ways=("first", "second"))
+    listener.take_until(MicrophoneRestored)
+    assert _opened(listener) == ["first"] * 3 + ["second"] * 3 + ["first", "second"] * 2 + ["first"]
+
+
+def test_where_no_way_finds_a_device_that_a_hung_library_may_hold_the_stream_ends(listen: Any) -> None:
+    patience = replace(QUICK, lost_after_s=0.02, hung_after_s=0.1, give_up_s=0.3)
+    listener = listen(Stream([1]), *[GONE] * 20_000, patience=patience, ways=("first", "second"))
+    with pytest.raises(AudioError, match="gone; the sound system hangs, start again"):
+        listener.take(1000)
+    assert listener.microphone.left_behind
+
+
+def test_silence_keeps_the_time_while_a_slow_device_is_opened_again(listen: Any) -> None:
+    go_on = threading.Event()
+    listener = listen(Stream([1]), Stream([go_on, 2]), patience=replace(QUICK, first_after_s=LIMIT_S))
+    listener.take(1)
+    listener.microphone.pause(True)
+    listener.devices.streams[0].release()
+    listener.take(2)
+    listener.microphone.pause(False)
+    assert _values(listener.take(10)) == [0] * 10
+    go_on.set()
+    while 2 not in _values(listener.take(1)):
+        pass
+    assert listener.told == []
 
 
 def test_a_way_that_hangs_is_left_behind_for_good(listen: Any, caplog: pytest.LogCaptureFixture) -> None:

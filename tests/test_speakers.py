@@ -2,8 +2,10 @@
 
 import queue
 import threading
+import time
 import wave
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -329,3 +331,37 @@ def test_a_full_disk_is_told_once() -> None:
 def test_a_file_that_cannot_be_made_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match="cannot be written"):
         WavSpeaker(tmp_path / "absent" / "said.wav")
+
+
+class HangingAudio:
+    """A PortAudio whose sound server does not answer for now."""
+
+    def __init__(self, behind: PortAudio) -> None:
+        self.answers = threading.Event()
+        self._behind = behind
+
+    def opening(self) -> AbstractContextManager[None]:
+        self.answers.wait(10.0)
+        return self._behind.opening()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._behind, name)
+
+
+def test_a_sound_server_that_hangs_does_not_hold_up_the_frame_loop() -> None:
+    library = FakeLibrary()
+    audio = HangingAudio(PortAudio(library))
+    speaker = DeviceSpeaker(Hardware(), audio=audio, open_s=0.05)  # type: ignore[arg-type]  # it stands in for it
+    began_s = time.monotonic()
+    speaker.open(16_000)
+    for _ in range(3):
+        speaker.open(16_000)
+        speaker.write(np.full(320, 7, np.int16))
+    assert time.monotonic() - began_s < 5.0
+    assert library.streams == []
+    audio.answers.set()
+    deadline_s = time.monotonic() + 10.0
+    while not library.streams:
+        assert time.monotonic() < deadline_s
+    library.streams[-1].goes_on()
+    speaker.close()

@@ -14,14 +14,19 @@ from typing import Any, Final, Protocol
 import numpy.typing as npt
 
 from appliance.audio.convert import Converter
-from appliance.audio.format import Frame
+from appliance.audio.format import FRAMES_PER_S, Frame
 from appliance.errors import AudioError
 
 FAILURES_PER_WAY: Final = 3
-"""So many failed attempts to open a device in a row, then the next way to it is tried."""
+"""So many failed attempts to open a device in a row, then the next way to it is tried; once all have failed, each is
+tried once in turn."""
 
-DEVICE_LATENCY_S: Final = 0.5
-"""Asked of the sound system: how late the capture thread may read before samples are lost."""
+STEADY_FRAMES: Final = 5 * FRAMES_PER_S
+"""A way that failed counts as good again after so many frames: one that opens, sends a little and fails does not."""
+
+DEVICE_LATENCY_S: Final = 0.2
+"""Asked of the sound system: how late the capture thread may read before samples are lost. It also comes in pieces of a
+third of this: with 0.5 s frames were 70 ms late on average, through PulseAudio and PipeWire alike."""
 
 
 class CaptureStream(Protocol):
@@ -83,14 +88,16 @@ class Capture:
         hand_over: Callable[["Capture", Told], None],
         *,
         pauses_s: Sequence[float],
+        steady_frames: int = STEADY_FRAMES,
         prepare: Callable[[], object] = lambda: None,
     ) -> None:
         """`hand_over` gets what happens, in the capture thread, and must not wait. `pauses_s`: before each further
-        attempt to open, the last one repeated. `prepare` is called first in the thread.
+        attempt to open, the last one repeated. `steady_frames`: see STEADY_FRAMES. `prepare` is called first.
         """
         self._ways = ways
         self._hand_over = hand_over
         self._pauses_s = pauses_s
+        self._steady_frames = steady_frames
         self._prepare = prepare
         self._captured = 0
         self._way = ways[0]
@@ -140,7 +147,7 @@ class Capture:
 
     def _run(self) -> None:
         self._prepare()
-        number = failures = attempts = 0
+        number = failures = attempts = rounds = 0
         while not self._stopping.is_set():
             self._way = self._ways[number]
             captured = self._captured
@@ -148,16 +155,17 @@ class Capture:
                 if attempts:
                     self._way.refresh()
                 self._pump(self._way)
-                failures = attempts = 0  # it was paused
+                failures = attempts = rounds = 0  # it was paused
                 self._may_run.wait()
             except AudioError as error:
-                if self._captured > captured:
-                    failures = attempts = 0
+                if self._captured - captured >= self._steady_frames:
+                    failures = attempts = rounds = 0
                 else:
                     failures += 1
                 attempts += 1
-                if failures == FAILURES_PER_WAY:
+                if failures >= (1 if rounds else FAILURES_PER_WAY):
                     number, failures = (number + 1) % len(self._ways), 0
+                    rounds += number == 0
                 self._hand_over(self, str(error))
                 self._stopping.wait(self._pauses_s[min(attempts, len(self._pauses_s)) - 1])
 

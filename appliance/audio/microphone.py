@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from appliance.audio.capture import Capture, Opened, Told, Way
+from appliance.audio.capture import STEADY_FRAMES, Capture, Opened, Told, Way
 from appliance.audio.format import FRAME_MS, Frame, Pcm, frames_of_ms, silent_pcm
 from appliance.errors import AudioError
 from appliance.events import AudioDropped, Event, MicrophoneLost, MicrophoneRestored
@@ -38,8 +38,9 @@ ever when a device is unplugged (its issues 930, 1074, 1037). Opening a device a
 PAUSES_S: Final = (0.25, 0.5, 1.0)
 """Pauses before the device is opened again; the last is repeated. It is back within 2 s: a pause, and the opening."""
 
-CATCH_UP_S: Final = 1.0
-"""After a loss: so long may come what had piled up in the sound system while silence stood in for it."""
+GIVE_UP_S: Final = 30.0
+"""A sound library that hangs may hold the device: where no other way has found it for so long, only a new process
+does."""
 
 _FRAME_S = FRAME_MS / 1000
 
@@ -50,8 +51,10 @@ class Patience:
 
     lost_after_s: float = LOST_AFTER_S
     first_after_s: float = FIRST_AFTER_S
+    give_up_s: float = GIVE_UP_S
     hung_after_s: float = HUNG_AFTER_S
     pauses_s: tuple[float, ...] = PAUSES_S
+    steady_frames: int = STEADY_FRAMES
 
 
 USUAL_PATIENCE = Patience()
@@ -76,6 +79,7 @@ class Microphone:
         self._queue: queue.Queue[tuple[Capture, Told]] = queue.Queue(maxsize=QUEUE_FRAMES)
         self._capture = self._new_capture()
         self._closed = False
+        self._left_behind = False
         self._paused = False
         self._awaited = True
         """No frame has come since the start or a pause."""
@@ -87,7 +91,6 @@ class Microphone:
         self._stood_in = 0
         self._next_item: Told | None = None
         """Taken from the queue already."""
-        self._restored_s = 0.0
         self._fault: str | None = None
         self._losses = 0
         self._events: list[Event] = []
@@ -143,17 +146,16 @@ class Microphone:
         Raises:
             AudioError: the sound system hangs, and there is no other way to the device.
         """
-        sign_s = time.monotonic()
+        sign_s = hung_s = time.monotonic()
         due_s = sign_s + _FRAME_S
         while not self._closed:
-            keeps_time = self._paused or self._fault is not None
-            item = self._take(max(0.0, due_s - time.monotonic()) if keeps_time else _FRAME_S)
+            item = self._take(max(0.0, due_s - time.monotonic()) if self._keeps_time else _FRAME_S)
             now_s = time.monotonic()
             if item is not None or self._paused:
                 sign_s = now_s
-            if isinstance(item, Frame) and not self._paused and not self._is_stale(item, now_s):
-                due_s = now_s + _FRAME_S
-                yield self._placed(item, now_s)
+            if isinstance(item, Frame) and not self._paused and not self._is_stale(item):
+                due_s, hung_s = now_s + _FRAME_S, now_s
+                yield self._placed(item)
                 continue
             if isinstance(item, str) and not self._paused:
                 self._lose(item)
@@ -161,8 +163,10 @@ class Microphone:
                 self._lose(self._fault or f"microphone {self._name}: it sends nothing; plug it in again")
             if now_s - sign_s > self._patience.hung_after_s:
                 self._leave_behind()
-                sign_s = now_s
-            if (self._paused or self._fault is not None) and now_s >= due_s:
+                sign_s = hung_s = now_s
+            if self._left_behind and self._fault is not None and now_s - hung_s > self._patience.give_up_s:
+                raise AudioError(f"microphone {self._name}: {self._fault}; the sound system hangs, start again")
+            if self._keeps_time and now_s >= due_s:
                 due_s += _FRAME_S
                 self._stood_in += 1
                 yield self._next(silent_pcm())
@@ -179,6 +183,16 @@ class Microphone:
         self._capture.join(self._patience.lost_after_s)
 
     @property
+    def left_behind(self) -> bool:
+        """A thread hangs in the sound system, which may then not let the process end by itself."""
+        return self._left_behind
+
+    @property
+    def _keeps_time(self) -> bool:
+        """Silence stands in for the device. At the very start nothing does: the stream has not begun."""
+        return self._paused or self._fault is not None or (self._awaited and self._index > 0)
+
+    @property
     def _lost_after_s(self) -> float:
         return self._patience.first_after_s if self._awaited else self._patience.lost_after_s
 
@@ -188,6 +202,7 @@ class Microphone:
         item = self._get(timeout_s) if item is None else item
         if isinstance(item, Opened):
             self._opened, self._untold = item, True
+            self._stood_in = 0  # it was opened anew: nothing had piled up
         return item
 
     def _get(self, timeout_s: float) -> Told | None:
@@ -197,20 +212,19 @@ class Microphone:
             return None
         return item if capture is self._capture else None
 
-    def _is_stale(self, captured: Frame, now_s: float) -> bool:
-        """Whether silence has stood in for this frame: it had piled up with others while the device was lost."""
-        if self._fault is None and now_s - self._restored_s > CATCH_UP_S:
-            self._stood_in = 0
+    def _is_stale(self, captured: Frame) -> bool:
+        """Whether silence has stood in for this frame: it had piled up with others while the device stalled."""
         if self._stood_in == 0:
             return False
         self._next_item = self._get(0.0)
         if not isinstance(self._next_item, Frame):
+            self._stood_in = 0
             return False
         self._stood_in -= 1
         self._expected = captured.index + 1
         return True
 
-    def _placed(self, captured: Frame, now_s: float) -> Frame:
+    def _placed(self, captured: Frame) -> Frame:
         """A captured frame at its place in the stream, behind those that were dropped before it."""
         self._awaited = False
         if self._untold:  # a way that opens and then fails is not worth a word, again and again
@@ -218,7 +232,7 @@ class Microphone:
             _LOGGER.info("microphone: %s", self._opened)
         if self._fault is not None:
             self._fault = None
-            self._expected, self._restored_s = None, now_s
+            self._expected = None
             self._events.append(MicrophoneRestored(frame=self._index, device=self._name))
         dropped = 0 if self._expected is None else captured.index - self._expected
         self._expected = captured.index + 1
@@ -243,6 +257,7 @@ class Microphone:
     def _leave_behind(self) -> None:
         """The capture thread hangs: take another way. Raises AudioError where there is none."""
         self._capture.leave_behind()
+        self._left_behind = True
         hung = self._capture.way
         self._ways.remove(hung)
         if not self._ways:
@@ -252,7 +267,13 @@ class Microphone:
         self._capture.start()
 
     def _new_capture(self) -> Capture:
-        return Capture(tuple(self._ways), self._put, pauses_s=self._patience.pauses_s, prepare=self._prepare)
+        return Capture(
+            tuple(self._ways),
+            self._put,
+            pauses_s=self._patience.pauses_s,
+            steady_frames=self._patience.steady_frames,
+            prepare=self._prepare,
+        )
 
     def _put(self, capture: Capture, told: Told) -> None:
         """In the capture thread; never waits: the oldest gives way."""

@@ -28,6 +28,7 @@ SILENT_S: Final = 1.0
 """Longest wait for the samples after them."""
 
 _ADVICE: Final = "plug it in, or choose one that `appliance devices` lists"
+_PACKAGES: Final = {"arecord": "alsa-utils", "pw-record": "pipewire-bin"}
 _CARDS: Final = Path("/proc/asound/cards")
 _BLOCK_BYTES: Final = 2 * FRAME_SAMPLES
 _COMPLAINT_BYTES: Final = 2_000
@@ -122,6 +123,8 @@ def arecord(part: str, *, cards: Callable[[], str] = lambda: _read(_CARDS)) -> R
 def pw_record() -> RecorderStream:
     """Record PipeWire's default source. Raises AudioError."""
     program = _program("pw-record")
+    if not (Path(os.environ.get("XDG_RUNTIME_DIR", "/run")) / "pipewire-0").exists():
+        raise AudioError("microphone: PipeWire does not run; start it, or plug a device in")
     # Before version 1.4 `-` alone meant raw samples; since then it must be said.
     try:
         told = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=FIRST_SOUND_S, check=False)
@@ -140,7 +143,7 @@ def is_installed(program: str) -> bool:
 def _program(name: str) -> str:
     found = shutil.which(name)
     if found is None:
-        raise AudioError(f"{name} is not installed; type: sudo apt-get install -y alsa-utils")
+        raise AudioError(f"{name} is not installed; type: sudo apt-get install -y {_PACKAGES[name]}")
     return found
 
 

@@ -10,6 +10,7 @@ import threading
 import wave
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -28,8 +29,13 @@ QUEUE_FRAMES: Final = frames_of_ms(3000)
 opened (measured); when 150 wait, the device has stopped to take any.
 """
 
-LATENCY_S: Final = 0.06
-"""Asked of PortAudio: three chunks, so that a late thread is not heard; heard after a barge-in, too."""
+LATENCY_S: Final = 0.1
+"""Asked of PortAudio: five chunks, so that a late thread is not heard (with three, gaps were); heard after a barge-in,
+too."""
+
+OPEN_S: Final = 0.5
+"""So long `open` waits for the device, which is opened in the line's thread: a sound server that hangs would take the
+frame loop with it. After this the answer waits in the queue."""
 
 QUIET_FRAMES: Final = frames_of_ms(200)
 """After so much silence everything before it was heard: more than the device's and the resampler's buffers hold."""
@@ -126,38 +132,37 @@ class WavSpeaker:
 class DeviceSpeaker:
     """A loudspeaker, through PortAudio. Between answers it plays silence, so that the next one begins at once."""
 
-    def __init__(self, hardware: Hardware, *, audio: PortAudio | None = None) -> None:
+    def __init__(self, hardware: Hardware, *, audio: PortAudio | None = None, open_s: float = OPEN_S) -> None:
         """Choose the device; it is looked for by `open`.
 
         Args:
             hardware: which one.
             audio: stands in for the PortAudio of this process in tests.
-
-        Raises:
-            AudioError: PortAudio is missing.
+            open_s: how long `open` waits for a device that takes long.
         """
-        self._audio = audio or portaudio()
         self._hardware = hardware
+        self._audio = audio
+        self._open_s = open_s
         self._name = hardware.speaker or "the default loudspeaker"
         self._line: _Line | None = None
         self._rate_hz = 0
         self._lost = False
 
     def open(self, rate_hz: int) -> None:
-        """Open the device, or keep it open.
+        """Open the device, or keep it open. One that takes long is waited for no longer than half a second.
 
         Raises:
-            AudioError: the device is missing, or busy.
+            AudioError: PortAudio or the device is missing, or busy.
         """
         if self._line is not None and self._line.works and rate_hz == self._rate_hz:
             return
         self.close()
-        try:
-            self._line = self._found(rate_hz)
-        except AudioError:
-            self._lost = True
-            raise
-        self._rate_hz = rate_hz
+        silence = np.zeros(rate_hz // FRAMES_PER_S, np.int16)
+        self._line, self._rate_hz = _Line(lambda: self._found(rate_hz), silence), rate_hz
+        self._line.wait_opened(self._open_s)
+        if (fault := self._line.fault) is not None:
+            self._line, self._lost = None, True
+            raise AudioError(fault)
         if self._lost:
             self._lost = False
             _LOGGER.info("%s is back", self._name)
@@ -175,7 +180,7 @@ class DeviceSpeaker:
             raise AudioError(line.fault or f"{self._name}: takes no more sound; plug it in again")
 
     def abort(self) -> None:
-        """Drop the queue; what the device holds, some 60 ms, is still heard."""
+        """Drop the queue; what the device holds, some 100 ms, is still heard."""
         if self._line is not None:
             self._line.clear()
 
@@ -192,18 +197,18 @@ class DeviceSpeaker:
             line.end()
             line.join(JOIN_S)
 
-    def _found(self, rate_hz: int) -> "_Line":
-        """The device, open; a missing one may have been plugged in since the devices were listed."""
+    def _found(self, rate_hz: int) -> "_Opened":
+        """The device, open; a missing one may have been plugged in since the devices were listed. Raises AudioError."""
+        audio = self._audio or portaudio()
         try:
-            return self._opened(rate_hz)
+            return self._opened(audio, rate_hz)
         except AudioError:
-            if not self._audio.refresh():
+            if not audio.refresh():
                 raise
-        return self._opened(rate_hz)
+        return self._opened(audio, rate_hz)
 
-    def _opened(self, rate_hz: int) -> "_Line":
+    def _opened(self, audio: PortAudio, rate_hz: int) -> "_Opened":
         """The device at this rate; one that refuses it, as hardware does, gets its own."""
-        audio = self._audio
         with audio.opening():
             device = self._hardware.find_speaker(audio)
             try:
@@ -213,25 +218,33 @@ class DeviceSpeaker:
                 if taken_hz == rate_hz:
                     raise
                 stream = audio.open(device, rate_hz=taken_hz, channels=1, latency_s=LATENCY_S)
-        silence = np.zeros(rate_hz // FRAMES_PER_S, np.int16)
-        return _Line(stream, RateChange(rate_hz, taken_hz), silence=silence, gives_way=lambda: audio.wanted)
+        return _Opened(stream, RateChange(rate_hz, taken_hz), gives_way=lambda: audio.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A device that takes sound."""
+
+    stream: Stream
+    rate_change: RateChange
+    gives_way: Callable[[], bool]
+    """Asked in silence whether to free the device."""
 
 
 class _Line:
-    """An open device and the thread that keeps it filled, with silence when nothing waits.
+    """A device and the thread that opens it and keeps it filled, with silence when nothing waits.
 
     The thread alone touches the stream, which it also closes: PortAudio crashes when another one closes it meanwhile.
     """
 
-    def __init__(self, stream: Stream, rate_change: RateChange, *, silence: Pcm, gives_way: Callable[[], bool]) -> None:
-        """Starts the thread. `silence`: one chunk of it; `gives_way`: asked in silence whether to free the device."""
+    def __init__(self, open_device: Callable[[], _Opened], silence: Pcm) -> None:
+        """Starts the thread. `silence`: one chunk of it."""
         self.fault: str | None = None
         """Why the device takes no more."""
-        self._stream = stream
-        self._rate_change = rate_change
+        self._open_device = open_device
         self._silence = silence
-        self._gives_way = gives_way
         self._queue: deque[Pcm] = deque(maxlen=QUEUE_FRAMES)
+        self._decided = threading.Event()
         self._ending = threading.Event()
         self._draining = threading.Event()
         # A daemon thread, for it may hang in the sound system and must not block the exit.
@@ -240,13 +253,17 @@ class _Line:
 
     @property
     def works(self) -> bool:
-        """It plays what is put."""
+        """It plays what is put, or will."""
         return self.fault is None and self._thread.is_alive()
 
     @property
     def gave_way(self) -> bool:
         """It ended of itself, without a fault."""
         return self.fault is None and not self._thread.is_alive()
+
+    def wait_opened(self, timeout_s: float) -> None:
+        """Until the device is open, or cannot be opened; or for so long."""
+        self._decided.wait(timeout_s)
 
     def put(self, pcm: Pcm) -> bool:
         """Queue a chunk; False when the device takes no more."""
@@ -273,26 +290,32 @@ class _Line:
         self._thread.join(timeout=timeout_s)
 
     def _run(self) -> None:
-        quiet = 0
         try:
-            while not self._ending.is_set():
-                try:
-                    pcm, quiet = self._queue.popleft(), 0
-                except IndexError:
-                    pcm, quiet = self._silence, quiet + 1
-                if quiet > QUIET_FRAMES and (self._draining.is_set() or self._gives_way()):
-                    return
-                self._stream.write(self._rate_change.feed(pcm).tobytes())
+            opened = self._open_device()
+        except AudioError as error:
+            self.fault = str(error)
+            return
+        finally:
+            self._decided.set()
+        try:
+            self._play(opened)
         except AudioError as error:
             self.fault = str(error)
         finally:
-            self._stream.close()
+            opened.stream.close()
+
+    def _play(self, opened: _Opened) -> None:
+        quiet = 0
+        while not self._ending.is_set():
+            try:
+                pcm, quiet = self._queue.popleft(), 0
+            except IndexError:
+                pcm, quiet = self._silence, quiet + 1
+            if quiet > QUIET_FRAMES and (self._draining.is_set() or opened.gives_way()):
+                return
+            opened.stream.write(opened.rate_change.feed(pcm).tobytes())
 
 
 def open_speaker(hardware: Hardware) -> Speaker:
-    """The loudspeaker of the configuration.
-
-    Raises:
-        AudioError: PortAudio is missing. A missing device is told by `open`, at each answer.
-    """
+    """The loudspeaker of the configuration. What is missing is told by `open`, at each answer."""
     return SilentSpeaker() if hardware.speaker == "none" else DeviceSpeaker(hardware)

@@ -8,9 +8,13 @@ from appliance.runtimes.portaudio import portaudio
 
 
 def ways_to_microphone(hardware: Hardware) -> list[Way]:
-    """PortAudio, then what is installed of `arecord` and `pw-record`; the latter knows the default source only."""
+    """PortAudio, then what is installed of `arecord` and `pw-record`; these hear a mix of all channels, and the latter
+    the default source only.
+    """
     part = hardware.microphone
     ways = [Way("PortAudio", lambda: PortAudioStream(hardware), lambda: portaudio().refresh())]
+    if hardware.channel is not None:
+        return ways
     if recorder.is_installed("arecord"):
         ways.append(Way("arecord", lambda: recorder.arecord(part)))
     if recorder.is_installed("pw-record") and not part:

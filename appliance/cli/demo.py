@@ -116,7 +116,7 @@ def _speaker(path: Path | None, config: LoadedConfig) -> tuple[Speaker, str]:
     """The loudspeaker, or a file where there is none."""
     if path is None:
         try:
-            device = DeviceSpeaker(load_hardware(config))
+            device = DeviceSpeaker(load_hardware(config), open_s=5.0)
             device.open(22_050)
             return device, "the loudspeaker"
         except AudioError:

@@ -6,14 +6,13 @@ import os
 import signal
 import sys
 
-from appliance.audio.hardware import Hardware
 from appliance.audio.microphone import Microphone
-from appliance.audio.speakers import SilentSpeaker, Speaker, open_speaker
+from appliance.audio.speakers import open_speaker
 from appliance.audio.ways import ways_to_microphone
-from appliance.brains import load_brains, load_hardware, load_voice
+from appliance.brains import Brains, check_files, load_brains, load_hardware, load_voice
 from appliance.config_files import LoadedConfig
-from appliance.daemon import Daemon, build_mqtt, event_logger, handle_signals
-from appliance.errors import AudioError
+from appliance.daemon import Daemon, event_logger, handle_signals
+from appliance.errors import ApplianceError
 from appliance.notify import Notifier
 from appliance.priority import ask_for_priority
 
@@ -35,13 +34,25 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
         level=config.config.log.level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # until there is something to end cleanly
+    check_files(config)
     brains = load_brains(config)
     if args.check:
         load_voice(config, deterministic=False).close()
-        if config.config.mqtt.host:
-            build_mqtt(brains, lambda command: None)
         print(f"configuration, home and models are good; wake words: {', '.join(word.name for word in brains.words)}")
         return 0
+    try:
+        code = _serve(config, brains)
+    except ApplianceError as error:
+        print(f"appliance: {error}", file=sys.stderr)
+        code = error.exit_code
+    # All is closed. PortAudio's own clean-up would wait for a device that hangs, for ever.
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _serve(config: LoadedConfig, brains: Brains) -> int:
+    """Hear and answer until told to end; the exit code."""
     hardware = load_hardware(config)
     microphone = Microphone(
         hardware.microphone,
@@ -51,24 +62,13 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
     daemon = Daemon(
         brains,
         microphone,
-        _speaker(hardware),
+        open_speaker(hardware),
         notifier=Notifier(),
         listeners=[event_logger(config.config.privacy.publish_text, brains.language.free_slots)],
     )
     handle_signals(daemon)
     _LOGGER.info("frame loop: %s", ask_for_priority())
     daemon.run()
-    if not daemon.restart_asked:
-        return 0
-    if "NOTIFY_SOCKET" in os.environ:
-        return RESTART_CODE
-    os.execv(sys.executable, [sys.executable, "-m", "appliance", *sys.argv[1:]])
-
-
-def _speaker(hardware: Hardware) -> Speaker:
-    """The loudspeaker; without one the appliance hears, acts and publishes all the same."""
-    try:
-        return open_speaker(hardware)
-    except AudioError as error:
-        _LOGGER.warning("answers will not be heard: %s", error)
-        return SilentSpeaker()
+    if daemon.restart_asked and "NOTIFY_SOCKET" not in os.environ:
+        os.execv(sys.executable, [sys.executable, "-m", "appliance", *sys.argv[1:]])
+    return RESTART_CODE if daemon.restart_asked else 0

@@ -9,6 +9,9 @@ from appliance.errors import AudioError
 from appliance.events import Event, State, StateChanged
 from appliance.status import MicrophoneStatus
 
+NOBODY_HEARS_FRAMES = frames_of_ms(12_000)
+"""Without a microphone for so long there is none: every way to it has been tried by then."""
+
 PATIENCE_FRAMES = frames_of_ms(12_000)
 """Time to read a line and to say it; then the next one is asked for, whatever was heard."""
 
@@ -44,8 +47,10 @@ class Prompter:
         """The microphone's frames, until the last answer is over. Raises AudioError where there is no microphone."""
         for frame in self._microphone.frames():
             if (fault := self._microphone.status().fault) is not None and self._prompted == 0:
-                raise AudioError(fault)
-            if self._is_time(frame.index):
+                if frame.index >= NOBODY_HEARS_FRAMES:
+                    raise AudioError(fault)
+                self._since = frame.index
+            elif self._is_time(frame.index):
                 if self._prompted == len(self._lines):
                     return
                 self._announce(self._lines[self._prompted].text)

@@ -17,7 +17,8 @@ def daemon(sockets: Sequence[Path]) -> list[Finding]:
     try:
         status = msgspec.json.decode(ask_daemon(sockets), type=Status)
     except StatusError as error:
-        return [told(Level.PROBLEM, "daemon", error)]
+        is_forbidden = "you may not ask" in str(error)
+        return [told(Level.WARNING if is_forbidden else Level.PROBLEM, "daemon", error)]
     except msgspec.MsgspecError as error:
         return [problem("daemon", f"it talks nonsense ({error})", "start it again: systemctl restart appliance")]
     who = f"process {status.pid}, version {status.version}, up for {status.uptime_s} s"

@@ -52,6 +52,10 @@ class Timers:
         self._running: dict[str, Timer] = {}
         self._given = 0
 
+    def __len__(self) -> int:
+        """How many run."""
+        return len(self._running)
+
     @property
     def active(self) -> tuple[Timer, ...]:
         """What runs; what ends first comes first."""
