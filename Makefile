@@ -45,6 +45,17 @@ venv: .venv/.stamp-device ## make .venv: the packages of the device, by their ha
 	@$(PIP) check
 	@touch $@
 
+# TensorFlow and the device's packages want different versions of numpy, so the tools have an environment of their own.
+.PHONY: venv-tools
+venv-tools: .venv-tools/.stamp ## make .venv-tools: what trains and quantizes wake words, by its hashes
+
+.venv-tools/.stamp: requirements/tools.txt
+	@echo "venv-tools: installing (TensorFlow alone has 300 MB)"
+	@"$(PYTHON)" -m venv --clear .venv-tools
+	@.venv-tools/bin/python -W ignore -m pip --disable-pip-version-check --quiet install \
+	    --require-hashes --only-binary :all: -r requirements/tools.txt
+	@touch $@
+
 # The demo goes on without these where it can; what to type is printed.
 .PHONY: system-packages
 system-packages:
@@ -113,18 +124,18 @@ test: test-live ## install what is missing and run all tests, those in real time
 lock: ## resolve requirements/*.in again (needs uv; UPGRADE=1 takes the newest versions)
 	@command -v "$(UV)" >/dev/null || { \
 	    echo "make lock: needs uv, a package resolver; install it with pip into an environment of its own, or name it: make lock UV=PATH" >&2; exit 1; }
-	@cd requirements && for name in device dev build; do \
+	@cd requirements && for name in device dev build tools; do \
 	    "$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	        --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade) $$name.in -o $$name.txt || exit 1; done
 	@echo "lock: requirements/*.txt are resolved"
 
 .PHONY: clean
 clean: ## remove .venv, caches and build results; models stay
-	@rm -rf .venv build dist out demo-answers.wav *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-tools build dist out demo-answers.wav *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find appliance tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Verbs that are promised and not here yet: they say so, and are skipped.
-LATER := bench-wake venv-tools install deb check-systemd check-aarch64 check-ha check-nodered
+LATER := bench-wake install deb check-systemd check-aarch64 check-ha check-nodered
 .PHONY: $(LATER)
 $(LATER):
 	@echo "make $@: not in this version yet, skipped"

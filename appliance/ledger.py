@@ -54,6 +54,7 @@ LEDGER = (
     Buffer("wake.int8: _block", 30, 10, "three feature rows make a step", "never: emptied by each step"),
     Buffer("wake.openwakeword: _samples, _rows, _past", 80, 40, "its models eat 80 ms", "never: emptied by each block"),
     Buffer("wake.trigger: _scores", None, 60, "the mean of the newest scores", "the oldest score goes"),
+    Buffer("wake.sweep: _recent", None, 0, "scores, in `appliance tune` only", "the oldest score goes"),
     Buffer("speech.detector: _pending, _input, _state", _BLOCK_MS, _BLOCK_MS / 2, "its model eats 32 ms", "never"),
     Buffer(
         "listening: chunk, in the ring", ms_of_frames(CHUNK_FRAMES), 50, "fewer, cheaper calls", "never: fed at once"
