@@ -160,7 +160,7 @@ def test_the_figures() -> None:
         hung_after_s=5.0,
         give_up_s=30.0,
         pauses_s=(0.25, 0.5, 1.0),
-        steady_frames=250,
+        steady_frames=50,
     )
 
 

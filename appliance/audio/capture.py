@@ -21,7 +21,7 @@ FAILURES_PER_WAY: Final = 3
 """So many failed attempts to open a device in a row, then the next way to it is tried; once all have failed, each is
 tried once in turn."""
 
-STEADY_FRAMES: Final = 5 * FRAMES_PER_S
+STEADY_FRAMES: Final = FRAMES_PER_S
 """A way that failed counts as good again after so many frames: one that opens, sends a little and fails does not."""
 
 DEVICE_LATENCY_S: Final = 0.2

@@ -14,6 +14,10 @@ STEPS = {
     "synthesize": "say a word, words like it, and other sentences with every voice there is",
     "record": "record yourself saying the word",
     "split": "split the data pack for a word: what to train with, what to measure with",
+    "augment": "make examples for training from clips",
+    "train": "train the network, with a teacher and several seeds",
+    "prune": "make a network narrower",
+    "quantize": "make the INT8 file and check it",
 }
 """Each step is the module of this folder that has its name, with `add_arguments(parser)` and `run(args) -> int`."""
 
