@@ -268,8 +268,8 @@ def test_training_shares_the_wake_room_and_no_more() -> None:
         and _room(arrow.target) != "appliance.wake"
         and _layer(arrow.target) not in (Layer.FACTS, Layer.LOGIC, Layer.LIBRARIES)
     ]
-    assert not wrong, "what trains a model stands on data, decisions, wrapped libraries and the wake room:\n" + "\n".join(
-        wrong
+    assert not wrong, (
+        "what trains a model stands on data, decisions, wrapped libraries and the wake room:\n" + "\n".join(wrong)
     )
 
 
