@@ -81,12 +81,15 @@ def reload_brains(loaded: LoadedConfig, old: Brains) -> Brains:
     config, before = loaded.config, old.loaded.config
     if home != old.home or (config.home, config.device.area) != (before.home, before.device.area):
         language = load_language(loaded, home)
-    words = old.words
+    store = ModelStore(MANIFEST, loaded.models_directory)  # as new: a wake word may have been installed, or made anew
     if config.wake.words != before.wake.words:
-        words = _wake_words(config.wake.words, old.store, old.vosk)
-    if language is old.language and words is old.words:
+        words = _wake_words(config.wake.words, store, old.vosk)
+    else:
+        installed = store.names(Kind.WAKE)
+        words = tuple(find(word.name, store=store) if word.name in installed else word for word in old.words)
+    if language is old.language and words == old.words:
         return dataclasses.replace(old, loaded=loaded, home=home)
-    return _brains(loaded, (home, language), (old.store, old.vosk, old.detector), words)
+    return _brains(loaded, (home, language), (store, old.vosk, old.detector), words)
 
 
 def load_hardware(loaded: LoadedConfig) -> Hardware:

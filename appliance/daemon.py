@@ -34,11 +34,13 @@ from appliance.commands import (
     WakeWord,
     name_of,
 )
+from appliance.config_files import MANIFEST
 from appliance.errors import ApplianceError, BrokerError, ConfigError, StageError
 from appliance.events import CommandRefused as CommandWasRefused
 from appliance.events import Event, without_text
 from appliance.facts import AskedToListen, AskedToMute, AskedToSay, AskedToStop, Fact, StageFailed
 from appliance.inbox import Inbox
+from appliance.models import ModelStore
 from appliance.mqtt.client import MqttClient
 from appliance.notify import Notifier
 from appliance.renewing import Renewing
@@ -168,7 +170,8 @@ class Daemon:
         match command:
             case WakeWord():
                 try:
-                    find(command.word, store=self._brains.store, phrases=self._brains.vosk)
+                    store = ModelStore(MANIFEST, self._brains.loaded.models_directory)  # as new: one may have come
+                    find(command.word, store=store, phrases=self._brains.vosk)
                 except ApplianceError:
                     return "no such wake word is installed, and no such phrase known; see appliance models list"
             case Reload():

@@ -86,6 +86,8 @@ class Installer:
             try:
                 if isinstance(source, Path):
                     fresh = self._take(entry, source, None)
+                elif source.path:
+                    fresh = self._take(entry, self._store.beside(entry.name) / source.path, "")
                 else:
                     fresh = self._take(entry, self._fetch(entry, source), source.folder)
             except ModelError as error:

@@ -1,7 +1,8 @@
 """The models: what the manifest says of each, and whether its files are here and unharmed.
 
-`models/manifest.toml` is read strictly into frozen classes. A model lies in a folder of its own name, which
-`ModelStore.folder` hands out only after the SHA-256 of every file was found right: nobody loads a damaged model.
+`models/manifest.toml` is read strictly into frozen classes; so is `own.toml` in the folder of the installed models,
+which names those that the owner made (`python -m tools.quantize install`). A model lies in a folder of its own name,
+which `ModelStore.folder` hands out only after the SHA-256 of every file was found right: nobody loads a damaged model.
 """
 
 import difflib
@@ -23,6 +24,10 @@ Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 RelativePath = Annotated[str, Meta(pattern=rf"^{_PART}(/{_PART})*\Z")]
 """A path below the model's folder. No part begins with a dot, so it cannot lead outside."""
+
+
+OWN = "own.toml"
+"""The manifest of the owner's own models, in the folder of the installed ones; of the same form."""
 
 
 class Kind(StrEnum):
@@ -51,7 +56,7 @@ class Status(StrEnum):
 
 
 class Source(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One place a model comes from: a published package or an address of its maker."""
+    """One place a model comes from: a published package, an address of its maker, or a folder beside the manifest."""
 
     package: Annotated[str, Meta(pattern=r"^([A-Za-z0-9._-]+==[A-Za-z0-9._+]+)?\Z")] = ""
     """Name and exact version of a package whose wheel holds the files."""
@@ -59,13 +64,16 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     url: Annotated[str, Meta(pattern=r"^(https://\S+)?\Z")] = ""
     """A .zip; an address that ends in / and has the files below it; or the one file itself."""
 
+    path: Annotated[str, Meta(pattern=rf"^({_PART}(/{_PART})*)?\Z")] = ""
+    """A folder, relative to the manifest's: of models that are part of the program, or made by its owner."""
+
     folder: str = ""
     """Where in the wheel or zip the files are."""
 
     def __post_init__(self) -> None:
-        """Exactly one of the two."""
-        if bool(self.package) == bool(self.url):
-            raise ValueError("a source names either a package or a url")
+        """Exactly one of the three."""
+        if sum(map(bool, (self.package, self.url, self.path))) != 1:
+            raise ValueError("a source names a package, a url or a path")
 
 
 class WakeSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -99,8 +107,8 @@ class ModelEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     licence: Sentence
     """SPDX identifier."""
 
-    card: Annotated[str, Meta(pattern=r"^https://\S+\Z")]
-    """The maker's page: training data, figures, licence."""
+    card: Annotated[str, Meta(pattern=rf"^(https://\S+|{_PART}(/{_PART})*\.md)\Z")]
+    """The maker's page, or a file relative to the manifest's folder: training data, figures, licence."""
 
     size_bytes: Annotated[int, Meta(gt=0)]
     """All files together."""
@@ -149,15 +157,21 @@ class ModelStore:
 
     Args:
         manifest_path: the manifest, read at once.
-        directory: where the models' folders are; it need not exist.
+        directory: where the models' folders are; it need not exist. Its OWN is read, too, where there is one.
 
     Raises:
-        ConfigError: the manifest cannot be read, or a key in it is wrong.
+        ConfigError: a manifest cannot be read, a key in it is wrong, or a name stands in both.
     """
 
     def __init__(self, manifest_path: Path, directory: Path) -> None:
         self.directory = directory
-        self._entries = {entry.name: entry for entry in _read(manifest_path).model}
+        shipped = {entry.name: entry for entry in _read(manifest_path).model}
+        own_path = directory / OWN
+        own = {entry.name: entry for entry in _read(own_path).model} if own_path.is_file() else {}
+        if both := shipped.keys() & own.keys():
+            raise ConfigError(f'{own_path}: model "{min(both)}": there is one of this name already; rename yours')
+        self._entries = shipped | own
+        self._folders = dict.fromkeys(shipped, manifest_path.parent) | dict.fromkeys(own, directory)
         self._good: set[str] = set()
 
     def names(self, kind: Kind | None = None) -> list[str]:
@@ -171,6 +185,10 @@ class ModelStore:
         near = " or ".join(difflib.get_close_matches(name, self._entries, n=3))
         remedy = f"did you mean {near}" if near else "`appliance models list` names those that there are"
         raise UnknownModelError(f'unknown model "{name}": {remedy}')
+
+    def beside(self, name: str) -> Path:
+        """Folder of the manifest that names a model: its sources' paths are relative to it. Raises ModelError."""
+        return self._folders[self.entry(name).name]
 
     def folder(self, name: str) -> Path:
         """Folder of an installed model, every file of it verified; hashed once in the life of this object.

@@ -16,11 +16,11 @@ from appliance.config_files import PROJECT, SHIPPED_CONFIG
 
 LOCKS = ("device", "dev", "build")
 VERBS = (
-    *("help", "venv", "venv-tools", "models", "demo", "bench", "bench-live", "bench-commands"),
+    *("help", "venv", "venv-tools", "models", "demo", "bench", "bench-live", "bench-commands", "bench-wake"),
     *("lint", "test-live", "test", "lock", "clean"),
 )
 LATER = (
-    *("bench-wake", "install", "deb"),
+    *("install", "deb"),
     *("check-systemd", "check-aarch64", "check-ha", "check-nodered"),
 )
 

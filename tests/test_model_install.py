@@ -299,6 +299,14 @@ def test_source_that_sends_too_much_is_stopped(tmp_path: Path, name: str, answer
     assert not list(tmp_path.iterdir())
 
 
+def test_a_model_that_is_part_of_the_program_is_copied_from_beside_the_manifest(tmp_path: Path) -> None:
+    store = store_of(tmp_path, block("ear", EAR, '{ path = "ear" }'))
+    put(ModelStore(tmp_path / "manifest.toml", tmp_path), EAR)
+    with installer(store, Listener()) as work:
+        assert work.install("ear") is True
+    assert store.status("ear") is Status.INSTALLED
+
+
 @pytest.mark.parametrize("form", ["files", "models", "wheel", "zip", "wheels"])
 def test_from_a_place_without_network(tmp_path: Path, form: str) -> None:
     store = store_of(tmp_path)

@@ -111,7 +111,7 @@ def changed(old: str, new: str, text: str = MODEL) -> str:
         (changed("folder =", "folders ="), r'model "ear", sources\[0\]: .*unknown key folders'),
         (changed('package = "ear==1.0"', 'package = "ear"'), r'model "ear", sources\[0\]\.package: '),
         (changed('package = "ear==1.0"', 'url = "http://x.example"'), r'model "ear", sources\[0\]\.url: '),
-        (changed('package = "ear==1.0", ', ""), r"either a package or a url"),
+        (changed('package = "ear==1.0", ', ""), r"names a package, a url or a path"),
         (changed('"am/weights.bin"', '"../weights.bin"'), r'model "ear", files'),
         (changed('"am/weights.bin"', '"/etc/weights.bin"'), r'model "ear", files'),
         (changed('name = "ear"', 'name = "../ear"'), r"model .*name: "),
@@ -192,3 +192,19 @@ def test_thresholds_are_those_of_the_makers_or_measured(store: ModelStore) -> No
             made = json.loads((store.folder(name) / f"{name}.json").read_text())["micro"]
             threshold = measured.get(name, made["probability_cutoff"])
             assert (wake.threshold, wake.window) == (threshold, made["sliding_window_size"])
+
+
+def test_the_owners_own_models_stand_beside_the_others(tmp_path: Path) -> None:
+    own = tmp_path / "models" / "own.toml"
+    own.parent.mkdir()
+    own.write_text(changed('package = "ear==1.0", folder = "ear/data"', 'path = "nose"', changed('"ear"', '"nose"')))
+    (tmp_path / "manifest.toml").write_text(MODEL)
+    store = ModelStore(tmp_path / "manifest.toml", tmp_path / "models")
+    assert store.names() == ["ear", "nose"]
+    assert (store.beside("ear"), store.beside("nose")) == (tmp_path, tmp_path / "models")
+
+
+def test_an_own_model_does_not_take_the_name_of_another(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text(MODEL)
+    with pytest.raises(ConfigError, match=r'own\.toml: model "ear": there is one of this name already'):
+        store_of(tmp_path, MODEL)

@@ -14,7 +14,10 @@ from types import ModuleType
 from appliance import config_files
 from appliance.errors import ApplianceError
 
-VERBS = ("run", "demo", "replay", "understand", "say", "devices", "doctor", "status", "models", "bench", "version")
+VERBS = (
+    *("run", "demo", "replay", "understand", "say", "devices", "doctor", "status"),
+    *("tune", "models", "bench", "version"),
+)
 """The verbs, each the name of a module beside this one, in the order of `--help`."""
 
 WITHOUT_CONFIG = ("doctor", "version")

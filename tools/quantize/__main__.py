@@ -18,6 +18,10 @@ STEPS = {
     "train": "train the network, with a teacher and several seeds",
     "prune": "make a network narrower",
     "quantize": "make the INT8 file and check it",
+    "evaluate": "measure a model on recordings: misses, false accepts, cost",
+    "report": "a report of an evaluation, with pictures",
+    "card": "the card of a model: figures, data, licence",
+    "install": "put a model in its place and name it in the manifest",
 }
 """Each step is the module of this folder that has its name, with `add_arguments(parser)` and `run(args) -> int`."""
 
