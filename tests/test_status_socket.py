@@ -154,6 +154,8 @@ class TestServer:
 
     def test_one_that_was_never_started_closes(self, folder: Path) -> None:
         StatusServer([folder / "a.sock"], lambda: b"").close()
+        assert list(folder.iterdir()) == []
+        assert threads() == []
 
 
 class TestWhatIsThereAlready:
