@@ -37,13 +37,13 @@ def record_utterance(loaded: LoadedConfig) -> Pcm:
     hardware = load_hardware(loaded)
     microphone = Microphone(hardware.microphone, ways_to_microphone(hardware)).start()
     try:
-        print("speak now ...", file=sys.stderr, flush=True)
         for frame in microphone.frames():
             if microphone.fault is not None:
                 if frame.index >= NOBODY_HEARS_FRAMES or ring.newest >= 0:
                     raise AudioError(microphone.fault)
                 continue
             if ring.newest < 0:
+                print("speak now ...", file=sys.stderr, flush=True)
                 endpointer.begin(frame.index)
             ring.append(frame)
             result = endpointer.update(frame.index, detector.process(frame))

@@ -53,7 +53,7 @@ class Renewing:
         self._loading = False
         self._ready: _Ready | None = None
         self._restart_needed: tuple[str, ...] = ()
-        self._told = self._settings(0)
+        self._told = self._settings()
 
     @property
     def brains(self) -> Brains:
@@ -76,15 +76,16 @@ class Renewing:
         """Take over what is ready, while nothing goes on. Returns what changed, as seen from outside."""
         if self._ready is not None and self._loop.rests:
             self._take_over(self._ready)
-        settings = self._settings(frame)
-        if msgspec.structs.replace(settings, frame=self._told.frame) == self._told:
+        settings = self._settings()
+        if settings == self._told:
             return None
         self._told = settings
-        return settings
+        return msgspec.structs.replace(settings, frame=frame)
 
-    def _settings(self, frame: int) -> SettingsChanged:
+    def _settings(self) -> SettingsChanged:
+        """As they are now; which frame that is, is left open."""
         return SettingsChanged(
-            frame=frame,
+            frame=0,
             wake_words=tuple(word.name for word in self._brains.words),
             threshold=self._brains.loaded.config.wake.threshold,
             volume=self._loop.volume,

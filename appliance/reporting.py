@@ -103,12 +103,12 @@ class Reporting:
             service_level=self._service.figures,
         )
 
-    def document(self, inbox: Inbox) -> bytes:
-        """The status as JSON, asked for from another thread; says so when the frame loop does not answer."""
+    def document(self, inbox: Inbox, *, patience_s: float = LOOP_ANSWERS_S) -> bytes:
+        """The status as JSON, asked for from another thread; says so when the frame loop does not answer in time."""
         answer = Future[Now]()
         inbox.post(lambda frame: answer.set_result(self._now(frame)))
         try:
-            now = answer.result(LOOP_ANSWERS_S)
+            now = answer.result(patience_s)
         except TimeoutError:
             now = None
         status = Status(

@@ -428,7 +428,7 @@ def test_where_no_way_finds_a_device_that_a_hung_library_may_hold_the_stream_end
     listener = listen(Stream([1]), *[GONE] * 20_000, patience=patience, ways=("first", "second"))
     with pytest.raises(AudioError, match="gone; the sound system hangs, start again"):
         listener.take(1000)
-    assert listener.microphone.left_behind
+    assert listener.microphone._left_behind
 
 
 def test_silence_keeps_the_time_while_a_slow_device_is_opened_again(listen: Any) -> None:

@@ -1,11 +1,8 @@
 """A conversation without end with the live appliance, and its figures."""
 
 import itertools
-import multiprocessing
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +11,7 @@ import numpy as np
 
 from appliance import config_files
 from appliance.audio.format import FRAME_MS, SAMPLE_RATE_HZ, Pcm
-from appliance.bench.lateness import burn
+from appliance.bench.lateness import busy_cores
 from appliance.bench.speech import frames_of
 from appliance.bench.turns import Frames
 from appliance.brains import load_brains, load_voice
@@ -77,7 +74,7 @@ def converse(scene: Scene, person: Person, ear: Ear, seconds: int, tell: Tell) -
             first_s = time.monotonic()
             scene.server.speak(np.zeros(REST_S * SAMPLE_RATE_HZ, np.int16))
             rested_s = time.monotonic()
-            with _busy_cores() as busy, bare_loop() as loop, bare_reader(environment) as reader:
+            with busy_cores() as busy, bare_loop() as loop, bare_reader(environment) as reader:
                 began_s, began_cpu_s = time.monotonic(), appliance.cpu_s
                 said = _talk(scene.server, appliance, person, began_s + seconds, tell)
                 ended_s, ended_cpu_s = time.monotonic(), appliance.cpu_s
@@ -142,20 +139,3 @@ def _replayed(config: Path, recordings: Sequence[Pcm]) -> list[TurnFinished]:
     finally:
         voice.close()
     return [event for event in events if isinstance(event, TurnFinished)]
-
-
-@contextmanager
-def _busy_cores() -> Iterator[int]:
-    """Keep all cores but one busy, at least one, at ordinary priority."""
-    count = max(1, (os.cpu_count() or 1) - 1)
-    context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    processes = [context.Process(target=burn, args=(stop,), daemon=True) for _ in range(count)]
-    for process in processes:
-        process.start()
-    try:
-        yield count
-    finally:
-        stop.set()
-        for process in processes:
-            process.join()

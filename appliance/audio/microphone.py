@@ -183,11 +183,6 @@ class Microphone:
         self._capture.join(self._patience.lost_after_s)
 
     @property
-    def left_behind(self) -> bool:
-        """A thread hangs in the sound system, which may then not let the process end by itself."""
-        return self._left_behind
-
-    @property
     def _keeps_time(self) -> bool:
         """Silence stands in for the device. At the very start nothing does: the stream has not begun."""
         return self._paused or self._fault is not None or (self._awaited and self._index > 0)

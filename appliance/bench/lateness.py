@@ -24,7 +24,7 @@ from appliance.voice.voice import Voice
 def lateness(brains: Brains, voice: Voice, frames: Sequence[Frame], seconds: int) -> list[str]:
     """Lines: a bare loop and the appliance's, each for `seconds`."""
     lines = [f"  priority: {ask_for_priority()}"]
-    with _load() as cores:
+    with busy_cores() as cores:
         lines.append(f"  load: {cores} busy processes")
         lines.append(_line("bare loop", _paced(lambda frame: None, frames, seconds)))
         heard: list[Event] = []
@@ -74,7 +74,7 @@ def _line(name: str, delays: list[float]) -> str:
 
 
 @contextmanager
-def _load() -> Iterator[int]:
+def busy_cores() -> Iterator[int]:
     """Keep all cores but one busy at ordinary priority; at least one process."""
     cores = max(1, (os.cpu_count() or 1) - 1)
     context = multiprocessing.get_context("spawn")
