@@ -21,14 +21,17 @@ from appliance.audio.format import FRAME_MS, FRAMES_PER_S, Frame, silent_pcm
 from appliance.audio.speakers import SilentSpeaker
 from appliance.bench.speech import frames_of, spoken
 from appliance.brains import Brains, load_brains, load_voice, reload_brains
+from appliance.cli.status import read
 from appliance.commands import Command, CommandRefused, Mute, Reload, Restart, Threshold, WakeWord
 from appliance.config import Mqtt
 from appliance.config_files import LoadedConfig
 from appliance.daemon import Daemon
 from appliance.events import Event, Failed, SettingsChanged, StateChanged, event_type
+from appliance.ledger import LEDGER
 from appliance.models import ModelStore
 from appliance.notify import Notifier
 from appliance.status import MicrophoneStatus
+from appliance.status_socket import StatusError, ask_daemon, candidates
 from tests.broker import Broker, Subscriber, free_port, wait_until
 
 pytestmark = [pytest.mark.model, pytest.mark.broker]
@@ -274,6 +277,25 @@ def test_mute_closes_the_microphone_until_it_is_over(brains: Brains, tmp_path: P
         ("muted", "idle"),
     ]
     assert kitchen.source.paused == [True, False]
+
+
+def test_the_running_daemon_answers_how_it_is(brains: Brains, tmp_path: Path) -> None:
+    kitchen = Kitchen(brains, tmp_path)
+    running = threading.Thread(target=kitchen.daemon.run)
+    running.start()
+    try:
+        wait_until(lambda: bool(kitchen.heard), "it hears")
+        status = read(ask_daemon(candidates(f"kitchen-{os.getpid()}")))
+    finally:
+        kitchen.daemon.stop()
+        running.join()
+    assert status.now is not None
+    assert (status.problems, status.now.state, status.now.microphone.name) == ((), "idle", "paced")
+    assert [word.name for word in status.now.wake_words] == ["alexa"]
+    assert "recognition" in {thread.name for thread in status.now.priorities.threads}
+    assert {row.where for row in status.now.buffers} == {row.where for row in LEDGER}
+    with pytest.raises(StatusError, match="no daemon runs"):
+        ask_daemon(candidates(f"kitchen-{os.getpid()}"))
 
 
 def test_a_restart_is_refused_soon_after_the_start_and_while_timers_run(brains: Brains, tmp_path: Path) -> None:
