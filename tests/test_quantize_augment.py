@@ -7,6 +7,7 @@ import pytest
 
 from appliance.audio.format import SAMPLE_RATE_HZ, Pcm
 from appliance.errors import AudioError, UsageError
+from appliance.models import ModelStore
 from appliance.wake.features import MicroFeatures
 from tools.mixing import active_power
 from tools.quantize.alter import (
@@ -21,11 +22,12 @@ from tools.quantize.alter import (
     room,
     stretched,
 )
-from tools.quantize.augment import read_material
+from tools.quantize.augment import TEACHER, align_words, read_material
 from tools.quantize.clips import Clip, append, write_clip
 from tools.quantize.examples import ROWS, SHARES, Examples, Kind, features_of, read_examples, stored
 from tools.quantize.material import find_word
 from tools.quantize.noises import Sounds, babble, clatter, coloured, hum, noise
+from tools.quantize.teacher import Embedding
 
 
 def tone(seconds: float, hz: float = 440.0, level: float = 8000.0) -> Pcm:
@@ -221,3 +223,38 @@ def test_a_word_that_no_clip_holds_is_told(tmp_path: Path) -> None:
     append(tmp_path, [write_clip(tmp_path, Clip(path=Path("a.flac"), label="negative:speech"), tone(1.0))])
     with pytest.raises(UsageError, match='none of the clips is labelled "jarvis"'):
         read_material("jarvis", (tmp_path,))
+
+
+@pytest.mark.model
+def test_the_word_is_found_by_its_sound_and_wrong_labels_are_told(store: ModelStore, tmp_path: Path, capsys) -> None:
+    """Tones for a word: 'up' is the word, 'down' is not; noise hides both from the level."""
+    pytest.importorskip("soxr")
+    rng = np.random.default_rng(1)
+
+    def said(rising: bool, noisy: bool) -> Pcm:
+        sweep_hz = np.linspace(300.0, 1800.0, round(0.6 * SAMPLE_RATE_HZ))[:: 1 if rising else -1]
+        pcm = np.concatenate([np.zeros(8000), 6000.0 * np.sin(2 * np.pi * np.cumsum(sweep_hz) / SAMPLE_RATE_HZ)])
+        pcm = np.concatenate([pcm, np.zeros(8000)])
+        return np.round(pcm + rng.normal(0.0, 1500.0 if noisy else 5.0, pcm.size)).astype(np.int16)
+
+    def store_clip(name: str, label: str, pcm: Pcm) -> None:
+        append(tmp_path, [write_clip(tmp_path, Clip(path=Path(name), label=label, split="train"), pcm)])
+
+    for number in range(14):
+        store_clip(f"up{number}.flac", "up", said(rising=True, noisy=False))
+    store_clip("hidden.flac", "up", said(rising=True, noisy=True))
+    store_clip("wrong.flac", "up", said(rising=False, noisy=False))
+    for number in range(6):
+        store_clip(f"other{number}.flac", "negative:speech", said(rising=False, noisy=bool(number % 2)))
+    align_words(read_material("up", (tmp_path,)), Embedding(store.folder(TEACHER)), tmp_path / "spans.json")
+    told = capsys.readouterr().err
+    assert "wrong.flac: does not sound like the others" in told
+    assert "up3.flac" not in told
+    with_spans = read_material("up", (tmp_path,), tmp_path / "spans.json")
+    assert not with_spans.unclear
+    hidden = next(
+        word
+        for clip, word in zip(with_spans.clear, with_spans.material.words, strict=True)
+        if clip.path.name == "hidden.flac"
+    )
+    assert hidden.end == pytest.approx(8000 + 9600, abs=3200)

@@ -201,7 +201,8 @@ def test_sentences() -> None:
     assert said == words.sentences(400, seed=3, without="turn") != words.sentences(400, seed=4, without="turn")
     assert not any("turn" in text.split() or " turn" in text for text in said)
     lengths = [len(text.split()) for text in said]
-    assert 5 <= np.mean(lengths) <= 10
+    assert 4 <= np.mean(lengths) <= 9
+    assert 100 <= sum(length <= 2 for length in lengths) <= 160
     assert max(lengths) <= 20
     assert 60 <= sum("timer" in text or "light" in text for text in said) <= 140
 

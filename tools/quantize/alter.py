@@ -43,6 +43,9 @@ class Word:
     end: int
     """Samples; the word's sound ends before `end`."""
 
+    recorded: bool = True
+    """Of a person; else of a synthetic voice."""
+
 
 def positive(rng: np.random.Generator, word: Word, sounds: Sounds) -> tuple[Pcm, int]:
     """An example with the word in it: int16 (EXAMPLE_SAMPLES,) and the sample at which the word ends."""

@@ -25,6 +25,9 @@ MANIFEST: Final = "manifest.jsonl"
 PLAYLIST: Final = ".playlist.json"
 SUFFIXES: Final = frozenset({".aif", ".aiff", ".au", ".caf", ".flac", ".mp3", ".ogg", ".opus", ".w64", ".wav"})
 
+SYNTHETIC: Final = "synthetic:"
+"""Sources that begin so are programs that speak."""
+
 LOWEST_RATE_HZ: Final = 8_000
 """A recording of a lower rate holds too little of a word: nothing above 4 kHz is in one of 8 kHz already."""
 

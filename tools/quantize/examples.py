@@ -48,6 +48,11 @@ SHARES = {Kind.SPEECH: 0.66, Kind.CONFUSABLE: 0.13, Kind.TEXT: 0.10, Kind.FRAGME
 """Of the examples without the word. Recorded speech has the most, for false accepts come from it."""
 
 
+RECORDED_WEIGHT = 8.0
+"""A recording of a person is taken so much oftener than one of a synthetic voice: 240 recordings beside 1,500 synthetic
+ones are every second example, 20 of an owner every tenth."""
+
+
 @dataclass(frozen=True, slots=True)
 class Material:
     """What examples are made from."""
@@ -57,6 +62,11 @@ class Material:
     """Recordings without the word: of speech, words like it, sentences."""
 
     sounds: Sounds
+
+    def pick_word(self, rng: np.random.Generator) -> int:
+        """The place of one of the words."""
+        weights = np.array([RECORDED_WEIGHT if word.recorded else 1.0 for word in self.words])
+        return int(rng.choice(weights.size, p=weights / weights.sum()))
 
 
 class Examples(msgspec.Struct, frozen=True):
@@ -136,11 +146,11 @@ def _one(material: Material, kind: Kind, number: int, seed: int) -> tuple[Pcm, i
     """Samples, the row in which the word ends or -1, and which word or stream it was made from."""
     rng = np.random.default_rng([seed, list(Kind).index(kind), number])
     if kind is Kind.WORD:
-        clip = number % len(material.words)
+        clip = material.pick_word(rng)
         pcm, end = positive(rng, material.words[clip], material.sounds)
         return pcm, (end - LEAD_IN_SAMPLES) // ROW_SAMPLES, clip
     if kind is Kind.FRAGMENT:
-        clip = int(rng.integers(len(material.words)))
+        clip = material.pick_word(rng)
         return fragment(rng, material.words[clip], material.sounds), -1, clip
     if kind is Kind.NOISE or not material.streams.get(kind):
         return nothing(rng, material.sounds), -1, -1

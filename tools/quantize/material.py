@@ -1,17 +1,17 @@
 """From clips to what examples are made of: where the word is in each recording, and streams of everything else."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from appliance.audio.format import SAMPLE_RATE_HZ, Pcm
 from tools.quantize.alter import Word
-from tools.quantize.clips import Clip, read_pcm
+from tools.quantize.clips import SYNTHETIC, Clip, read_pcm
 from tools.quantize.examples import Kind, Material
 from tools.quantize.noises import Sounds
-from tools.quantize.speech_span import find_speech
+from tools.quantize.speech_span import Span, find_speech
 
 LONGEST_WORD_S = 1.2
 """What is louder for longer is not the word alone: noise, or more words."""
@@ -21,19 +21,24 @@ _GAP = np.zeros(round(0.3 * SAMPLE_RATE_HZ), np.int16)
 _KINDS = {"negative:confusable": Kind.CONFUSABLE, "negative:text": Kind.TEXT}
 
 
-def material(words: Iterable[Clip], others: Iterable[Clip]) -> tuple[Material, list[Clip]]:
-    """Read the clips. Also those of the words in which level does not tell where the word is; they are left out.
+def material(
+    words: Iterable[Clip], others: Iterable[Clip], spans: Mapping[str, Span]
+) -> tuple[Material, list[Clip], list[Clip]]:
+    """Read the clips. Also: in which clips of the words the word was found, in which not; those are left out.
 
     words: recordings of the word alone.
     others: recordings without it; those labelled `negative:noise` and `negative:music` also disturb.
+    spans: where the word is in clips in which level does not tell, by path.
     """
-    known, unclear = [], []
+    known, clear, unclear = [], [], []
     for clip in words:
-        word = find_word(clip, read_pcm(clip))
+        span = spans.get(str(clip.path))
+        word = find_word(clip, read_pcm(clip)) if span is None else Word(read_pcm(clip), *span, is_recorded(clip))
         if word is None:
             unclear.append(clip)
         else:
             known.append(word)
+            clear.append(clip)
     groups: dict[tuple[str, str], list[Pcm]] = defaultdict(list)
     for clip in others:
         groups[clip.label, clip.source].append(read_pcm(clip))
@@ -46,7 +51,7 @@ def material(words: Iterable[Clip], others: Iterable[Clip]) -> tuple[Material, l
     speech = (*streams.get(Kind.SPEECH, ()), *streams.get(Kind.TEXT, ()))
     everything = {kind: tuple(group) for kind, group in streams.items()}
     sounds = Sounds(speech=speech, noises=tuple(noises), music=tuple(music))
-    return Material(tuple(known), everything, sounds), unclear
+    return Material(tuple(known), everything, sounds), clear, unclear
 
 
 def find_word(clip: Clip, pcm: Pcm) -> Word | None:
@@ -58,7 +63,12 @@ def find_word(clip: Clip, pcm: Pcm) -> Word | None:
     if clip.speech is not None:
         margin = round(LATEST_END_S * SAMPLE_RATE_HZ)
         start, end = max(start, clip.speech[0] - margin), min(end, clip.speech[1] + margin)
-    return Word(pcm, start, end) if 0 < end - start <= LONGEST_WORD_S * SAMPLE_RATE_HZ else None
+    return Word(pcm, start, end, is_recorded(clip)) if 0 < end - start <= LONGEST_WORD_S * SAMPLE_RATE_HZ else None
+
+
+def is_recorded(clip: Clip) -> bool:
+    """Whether a person says it, and no program."""
+    return not clip.source.startswith(SYNTHETIC)
 
 
 def joined(pieces: Iterable[Pcm]) -> Pcm:

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from appliance.errors import StageError, UsageError
 from tools.quantize import voices, words
-from tools.quantize.clips import MANIFEST, Clip, append, read_clips, write_clip
+from tools.quantize.clips import MANIFEST, SYNTHETIC, Clip, append, read_clips, write_clip
 from tools.quantize.parallel import map_all
 from tools.quantize.speakers import Recipe
 from tools.quantize.voices import Voices
@@ -162,7 +162,7 @@ def make(batch: Batch) -> Made:
             label=order.label,
             split="train",
             speaker=f"{order.recipe.engine}:{order.recipe.voice}",
-            source=f"synthetic:{order.recipe.engine}",
+            source=f"{SYNTHETIC}{order.recipe.engine}",
             licence=engine.licence,
             text=order.text,
             speech=said.speech,

@@ -59,6 +59,11 @@ SENTENCE_WORDS: Final = (3, 14)
 COMMAND_SHARE: Final = 0.25
 """Part of the negative sentences that are commands to the appliance: those it hears more often than any other."""
 
+SHORT_SHARE: Final = 0.3
+SHORT_AMONG: Final = 600
+"""Part of the negative sentences that are one or two of the most common words, numbers among them: what is said alone
+begins and ends as a wake word does."""
+
 WORDS_PER_HOUR: Final = 9_000
 """Of lively conversation: 150 a minute."""
 
@@ -124,8 +129,13 @@ def sentences(count: int, seed: int, *, without: str) -> list[str]:
     random = np.random.default_rng(seed)
     said: dict[str, None] = {}
     while len(said) < count:
-        if random.random() < COMMAND_SHARE:
+        kind = random.random()
+        if kind < COMMAND_SHARE:
             text = commands[int(random.integers(len(commands)))]
+        elif kind < COMMAND_SHARE + SHORT_SHARE:
+            text = " ".join(
+                known.words[int(place)] for place in random.integers(SHORT_AMONG, size=random.integers(1, 3))
+            )
         else:
             fewest, most = SENTENCE_WORDS
             words = known.talk(random, most_words=int(random.integers(fewest, most + 1)), among=TALK_WORDS)
