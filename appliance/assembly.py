@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 
 from appliance.acting import Acting, ActingRules
 from appliance.audio.format import frames_of_ms
@@ -15,6 +16,7 @@ from appliance.dialog_handlers import PRE_ROLL_FRAMES
 from appliance.home.actions import Actions
 from appliance.home.effects import HomeEffects, Publish
 from appliance.inbox import Inbox
+from appliance.keeping import CLIPS_INBOX, Keeping, near_misses_folder
 from appliance.listening import RECOGNITION_INBOX, Listening, Understander
 from appliance.loop import FrameLoop, Publisher, Renewal, Rules, Stages
 from appliance.speaking import Reference, Speaking
@@ -45,16 +47,21 @@ class Workers:
     recognition: Worker
     action: Worker
     voice: Worker
+    clips: Worker
 
     def start(self) -> None:
         """Start the threads."""
-        for worker in (self.recognition, self.action, self.voice):
+        for worker in self._all:
             worker.start()
 
     def close(self) -> None:
         """End the running jobs and the threads."""
-        for worker in (self.recognition, self.action, self.voice):
+        for worker in self._all:
             worker.close()
+
+    @property
+    def _all(self) -> tuple[Worker, ...]:
+        return (self.recognition, self.action, self.voice, self.clips)
 
 
 def inline_workers(inbox: Inbox) -> Workers:
@@ -63,6 +70,7 @@ def inline_workers(inbox: Inbox) -> Workers:
         recognition=InlineWorker("recognition", failed=inbox.failed),
         action=InlineWorker("action", failed=inbox.failed),
         voice=InlineWorker("voice", failed=inbox.failed),
+        clips=InlineWorker("clips", failed=inbox.failed),
     )
 
 
@@ -72,6 +80,7 @@ def thread_workers(inbox: Inbox) -> Workers:
         recognition=ThreadWorker("recognition", capacity=RECOGNITION_INBOX, failed=inbox.failed),
         action=ThreadWorker("action", capacity=ACTION_INBOX, failed=inbox.failed),
         voice=ThreadWorker("voice", capacity=VOICE_INBOX, failed=inbox.failed),
+        clips=ThreadWorker("clips", capacity=CLIPS_INBOX, failed=inbox.failed),
     )
 
 
@@ -90,6 +99,8 @@ class Surroundings:
     lead_frames: int = 0
     reference: Reference | None = None
     tracer: Tracer | None = None
+    state: Path | None = None
+    """Folder for what it remembers; None: nothing is kept."""
 
 
 def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
@@ -118,6 +129,7 @@ def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
         acting=acting,
         dialog=Dialog(apology=parts.apology),
         inbox=around.inbox,
+        keeping=parts.keeping,
     )
     return FrameLoop(stages, parts.rules, around.publish, around.tracer)
 
@@ -155,12 +167,27 @@ def build_renewal(brains: Brains, around: Surroundings) -> Renewal:
             volume=config.audio.volume,
             wake_words=tuple(word.name for word in brains.words),
             heard_words=brains.heard_words,
+            report_near_misses=config.wake.report_near_misses,
         ),
+        keeping=_keeping(config.wake.keep_near_misses, ring, around),
+    )
+
+
+def _keeping(limit: int, ring: Ring, around: Surroundings) -> Keeping | None:
+    if not limit or around.state is None:
+        return None
+    return Keeping(
+        ring=ring,
+        folder=near_misses_folder(around.state, limit),
+        worker=around.workers.clips,
+        post=around.inbox.post,
+        clock=around.clock,
     )
 
 
 def _spotter(brains: Brains) -> Spotter:
-    """Wake words as new; a threshold of the owner's serves them all, else each has its own."""
+    """Wake words as new; a threshold of the owner's serves them all but the stop word, else each has its own."""
     wake = brains.loaded.config.wake
     words = [dataclasses.replace(word, threshold=wake.threshold or word.threshold) for word in brains.words]
-    return Spotter(words, near_misses=wake.report_near_misses)
+    near_misses = wake.report_near_misses or wake.keep_near_misses > 0
+    return Spotter(words, stop_word=brains.stop_word, near_misses=near_misses)

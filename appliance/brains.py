@@ -13,6 +13,7 @@ from pathlib import Path
 from appliance.audio import hardware
 from appliance.audio.format import Frame, silent_pcm
 from appliance.audio.hardware import Hardware
+from appliance.config import Config
 from appliance.config_files import HARDWARE, MANIFEST, LoadedConfig
 from appliance.errors import ConfigError, UnknownModelError
 from appliance.models import Kind, ModelStore
@@ -27,7 +28,7 @@ from appliance.voice.fallback import FallbackVoice
 from appliance.voice.piper import PiperVoice
 from appliance.voice.simple import SimpleVoice
 from appliance.voice.voice import Voice
-from appliance.wake import find
+from appliance.wake import check, find
 from appliance.wake.engine import WakeWord
 
 _LOGGER = logging.getLogger(__name__)
@@ -47,6 +48,9 @@ class Brains:
     words: tuple[WakeWord, ...]
     heard_words: frozenset[str]
     """Names of the wake words whose phrase the recognizer knows."""
+
+    stop_word: WakeWord | None = None
+    """Ends an answer or a ring."""
 
 
 def load_brains(
@@ -72,7 +76,7 @@ def load_brains(
         detector.process(Frame(index, silent_pcm()))
     detector.reset()
     words = _wake_words(wake_words or config.wake.words, store, vosk)
-    return _brains(loaded, (home, language), (store, vosk, detector), words)
+    return _with_stop_word(_brains(loaded, (home, language), (store, vosk, detector), words))
 
 
 def reload_brains(loaded: LoadedConfig, old: Brains) -> Brains:
@@ -88,8 +92,8 @@ def reload_brains(loaded: LoadedConfig, old: Brains) -> Brains:
         installed = store.names(Kind.WAKE)
         words = tuple(find(word.name, store=store) if word.name in installed else word for word in old.words)
     if language is old.language and words == old.words:
-        return dataclasses.replace(old, loaded=loaded, home=home)
-    return _brains(loaded, (home, language), (store, old.vosk, old.detector), words)
+        return _with_stop_word(dataclasses.replace(old, loaded=loaded, store=store, home=home))
+    return _with_stop_word(_brains(loaded, (home, language), (store, old.vosk, old.detector), words))
 
 
 def load_hardware(loaded: LoadedConfig) -> Hardware:
@@ -112,6 +116,7 @@ def check_files(loaded: LoadedConfig) -> None:
     model_folder(store, config.models.recognizer, Kind.RECOGNIZER)
     model_folder(store, config.models.speech_detector, Kind.SPEECH_DETECTOR)
     model_folder(store, config.models.voice, Kind.VOICE)
+    find_stop_word(config, store)
 
 
 def load_recognizer(loaded: LoadedConfig, language: Language) -> VoskRecognizer:
@@ -155,6 +160,20 @@ def model_folder(store: ModelStore, name: str, kind: Kind) -> Path:
     return store.folder(name)
 
 
+def find_stop_word(config: Config, store: ModelStore) -> WakeWord | None:
+    """The configured one, found and checked; None where there is none. Raises ModelError."""
+    name = config.wake.stop_word
+    if not name:
+        return None
+    try:
+        word = find(name, store=store)
+        check(word)
+    except UnknownModelError:
+        known = ", ".join(store.names(Kind.WAKE))
+        raise UnknownModelError(f'wake.stop_word: no wake model "{name}"; there is {known}') from None
+    return word
+
+
 def spoken(word: WakeWord, store: ModelStore) -> str:
     """The wake word as a person says it, in small letters: its phrase in the manifest, else its name."""
     wake = store.entry(word.name).wake if word.name in store.names(Kind.WAKE) else None
@@ -190,9 +209,19 @@ def _brains(
 def _wake_words(names: Sequence[str], store: ModelStore, vosk: VoskModel) -> tuple[WakeWord, ...]:
     """Found and checked. Raises ConfigError, ModelError."""
     words = tuple(find(name, store=store, phrases=vosk) for name in names)
+    for word in words:
+        check(word)
     if len({word.name for word in words}) < len(words):
         raise ConfigError(f"wake words: {', '.join(word.name for word in words)}: one stands there twice; remove it")
     return words
+
+
+def _with_stop_word(brains: Brains) -> Brains:
+    """With the stop word of the configuration, found and checked. Raises ConfigError, ModelError."""
+    word = find_stop_word(brains.loaded.config, brains.store)
+    if word is not None and word.name in {other.name for other in brains.words}:
+        raise ConfigError(f'wake.stop_word: "{word.name}" is a wake word, too; name another word, or none')
+    return dataclasses.replace(brains, stop_word=word)
 
 
 def _known_sentences(language: Language, vosk: VoskModel) -> list[str]:

@@ -79,9 +79,30 @@ class Wake(Struct, frozen=True, forbid_unknown_fields=True):
         Share,
         Meta(description="Score that wakes, 0..1; lower hears more and wakes falsely more often; 0: each model's own."),
     ] = 0.0
+    stop_word: Annotated[
+        str,
+        Meta(
+            description=(
+                "Ends an answer or a ring without a wake word, and means nothing else: the name of an installed wake "
+                "model or its path, at the model's own threshold; empty: none."
+            )
+        ),
+    ] = ""
     report_near_misses: Annotated[
         bool, Meta(description="Publish wake_near_missed for scores just below the threshold, for tuning.")
     ] = False
+    keep_near_misses: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1000,
+            description=(
+                "Keep the sound of so many of the newest near misses, and of wakes that no speech followed, 3 s each, "
+                "in near-misses/ below /var/lib/appliance, or below ~/.local/state/appliance without the service; "
+                "0..1000."
+            ),
+        ),
+    ] = 0
 
 
 class Listening(Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,5 +1,7 @@
 """Where the owner's files are: the configuration, and what it names relative to itself."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,8 @@ INSTALLED_CONFIG = Path("/etc/appliance/appliance.toml")
 SHIPPED_CONFIG = PROJECT / "firmware_config" / "appliance.toml"
 HARDWARE = PROJECT / "firmware_config" / "hardware.toml"
 MANIFEST = PROJECT / "models" / "manifest.toml"
+SERVICE_STATE = Path("/var/lib/appliance")
+"""systemd makes it for the service (StateDirectory=)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,13 @@ def load(path: Path | None, *, installed: Path = INSTALLED_CONFIG) -> LoadedConf
     """Read the file that `--config` names, else the installed one, else the one shipped. Raises ConfigError."""
     chosen = path or (installed if _exists(installed) else SHIPPED_CONFIG)
     return LoadedConfig(config=configuration.load(chosen), folder=chosen.resolve().parent, path=chosen.resolve())
+
+
+def state_directory(*, service: Path = SERVICE_STATE, environment: Mapping[str, str] = os.environ) -> Path:
+    """Where it keeps what it remembers: the service's folder where we may write there, else the user's own."""
+    if os.access(service, os.W_OK | os.X_OK):
+        return service
+    return Path(environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "appliance"
 
 
 def _exists(path: Path) -> bool:

@@ -1,6 +1,6 @@
 """The live appliance: microphone and loudspeaker around the frame loop, MQTT and systemd beside it.
 
-Its threads: capture, the loudspeaker's, three workers, and the MQTT client's; all are ended in `Daemon.close`. The
+Its threads: capture, the loudspeaker's, four workers, and the MQTT client's; all are ended in `Daemon.close`. The
 frame loop runs in the main thread; signals only set a flag that it reads once a frame.
 """
 
@@ -220,6 +220,7 @@ class Daemon:
             dry_run=False,
             inbox=self._inbox,
             lead_frames=LEAD_FRAMES,
+            state=config_files.state_directory(),
         )
 
     def _frames(self) -> None:

@@ -5,9 +5,9 @@ the states it may lead to. A fact that is neither in the table nor in `IGNORED` 
 
 A *session* is what a person experiences as one turn, from the wake word to idle. A *turn number* marks the utterance
 that a result belongs to: a result of an utterance that was given up (a second wake word came) is recognized as stale.
-Being hushed, muted or asked to listen may happen at any time; a timer that is over while something else goes on rings
-as soon as that is done. Where nothing goes on the dialog *rests*: idle, or muted while the microphone is off; texts are
-said and timers ring in both.
+Being hushed, muted or asked to listen may happen at any time, while the stop word counts only where it speaks or rings;
+a timer that is over while something else goes on rings as soon as that is done. Where nothing goes on the dialog
+*rests*: idle, or muted while the microphone is off; texts are said and timers ring in both.
 """
 
 from collections.abc import Callable
@@ -32,6 +32,7 @@ from appliance.facts import (
     Rang,
     RingTimedOut,
     StageFailed,
+    StopHeard,
     TurnTimedOut,
     Understood,
     Woken,
@@ -105,6 +106,7 @@ TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {
     (State.THINKING, StageFailed): (Handlers._stage_failed, (State.THINKING, State.SPEAKING)),
     (State.THINKING, TurnTimedOut): (Handlers._timed_out, (State.SPEAKING,)),
     (State.SPEAKING, Woken): (Handlers._wake, (State.LISTENING, State.SPEAKING)),
+    (State.SPEAKING, StopHeard): (Handlers._stop_heard, (State.IDLE, State.SPEAKING)),
     (State.SPEAKING, Acted): (Handlers._acted, (State.SPEAKING,)),
     (State.SPEAKING, PlaybackStarted): (Handlers._playing, (State.SPEAKING,)),
     (State.SPEAKING, PlaybackEnded): (Handlers._played, (*_AFTER, State.MUTED)),
@@ -116,6 +118,7 @@ TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {
     (State.SPEAKING, AskedToMute): (Handlers._asked_to_mute, (State.SPEAKING, State.MUTED)),
     (State.SPEAKING, StageFailed): (Handlers._stage_failed, (State.SPEAKING,)),
     (State.RINGING, Woken): (Handlers._wake, (State.LISTENING, State.RINGING)),
+    (State.RINGING, StopHeard): (Handlers._stop_heard, (State.IDLE, State.RINGING)),
     (State.RINGING, Acted): (Handlers._acted, (State.RINGING, State.IDLE, State.MUTED, State.SPEAKING)),
     (State.RINGING, Rang): (Handlers._rang, (State.RINGING,)),
     (State.RINGING, RingTimedOut): (Handlers._ring_over, (State.IDLE, State.MUTED, State.SPEAKING)),
@@ -139,13 +142,13 @@ _LATE = frozenset({PartlyHeard, Understood, CommandBegan, CommandEnded, Playback
 """Results that may come after the dialog has moved on: what they belong to is over."""
 
 IGNORED: dict[State, frozenset[type]] = {
-    State.IDLE: _LATE - {PlaybackStarted},
+    State.IDLE: _LATE - {PlaybackStarted} | {StopHeard},
     # The recognizer hears the wake word, too, and takes what follows the last one for the command.
-    State.LISTENING: _LATE - {PartlyHeard, CommandBegan, CommandEnded, TurnTimedOut} | {Woken},
-    State.THINKING: _LATE - {Understood, TurnTimedOut},
+    State.LISTENING: _LATE - {PartlyHeard, CommandBegan, CommandEnded, TurnTimedOut} | {Woken, StopHeard},
+    State.THINKING: _LATE - {Understood, TurnTimedOut} | {StopHeard},
     State.SPEAKING: _LATE - {PlaybackStarted, PlaybackEnded},
     State.RINGING: _LATE,
     State.FOLLOWING_UP: frozenset(),
-    State.MUTED: _LATE - {PlaybackStarted} | {Woken, AskedToListen},
+    State.MUTED: _LATE - {PlaybackStarted} | {Woken, StopHeard, AskedToListen},
 }
 """Facts without a rule that are nevertheless in order, for each state."""

@@ -18,6 +18,7 @@ from appliance.events import (
     SpeechStarted,
     State,
     StateChanged,
+    StopDetected,
     TimerFired,
     TranscriptReady,
     WakeDetected,
@@ -43,6 +44,7 @@ from appliance.facts import (
     RingTimedOut,
     Say,
     StageFailed,
+    StopHeard,
     StopListening,
     TurnTimedOut,
     Understood,
@@ -85,6 +87,11 @@ class Handlers:
     def rests(self) -> bool:
         """Nothing goes on: idle, or muted and silent."""
         return self.state is self._rest
+
+    @property
+    def sounds(self) -> bool:
+        """It speaks or rings."""
+        return self.state in (State.SPEAKING, State.RINGING)
 
     def renew(self, *, apology: str) -> None:
         """Apologize in other words from now on."""
@@ -171,7 +178,7 @@ class Handlers:
 
     def _leave(self, frame: int) -> None:
         """Give up what is going on, so that something else can begin; a session that listens goes on to listen."""
-        if self.state in (State.SPEAKING, State.RINGING):
+        if self.sounds:
             self._order(Hush())
         if self.state is State.SPEAKING:
             self._emit(SpeakingEnded(frame=frame, reason="interrupted"))
@@ -311,6 +318,12 @@ class Handlers:
         return self.state
 
     def _asked_to_stop(self, fact: AskedToStop) -> State:
+        return self._settle(fact.frame)
+
+    def _stop_heard(self, fact: StopHeard) -> State:
+        if self.muted:
+            return self.state
+        self._emit(StopDetected(frame=fact.frame, word=fact.word, score=fact.score))
         return self._settle(fact.frame)
 
     def _asked_to_mute(self, fact: AskedToMute) -> State:

@@ -74,6 +74,13 @@ class WakeNearMissed(Event, frozen=True, kw_only=True, tag="wake_near_missed"):
     score: Share
 
 
+class StopDetected(Event, frozen=True, kw_only=True, tag="stop_detected"):
+    """The stop word ended while an answer or a ring was heard; it ends them, as the command `stop` does."""
+
+    word: str
+    score: Share
+
+
 class SpeechStarted(Event, frozen=True, kw_only=True, tag="speech_started"):
     """The person began to say the command."""
 
@@ -265,6 +272,9 @@ class SettingsChanged(Event, frozen=True, kw_only=True, tag="settings_changed"):
     volume: Annotated[int, Meta(ge=0, le=100)]
     """Percent."""
 
+    stop_word: str | None = None
+    """Ends an answer or a ring; null: none."""
+
     restart_needed: tuple[str, ...] = ()
     """Keys of the configuration that were changed in the file, too, and are used after a restart only."""
 
@@ -290,6 +300,7 @@ AnyEvent = (
     Started
     | WakeDetected
     | WakeNearMissed
+    | StopDetected
     | SpeechStarted
     | SpeechEnded
     | PartialTranscript

@@ -22,6 +22,15 @@ class Woken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StopHeard:
+    """The stop word was detected by the microphone."""
+
+    frame: int
+    word: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandBegan:
     """Endpointing: the person began to say a command."""
 
@@ -157,6 +166,7 @@ class TurnTimedOut:
 
 Fact = (
     Woken
+    | StopHeard
     | CommandBegan
     | CommandEnded
     | PartlyHeard

@@ -12,11 +12,13 @@ from appliance.audio.microphone import QUEUE_FRAMES
 from appliance.audio.ring import RING_MS
 from appliance.audio.speakers import QUEUE_FRAMES as SPEAKER_FRAMES
 from appliance.home.effects import KEPT_BYTES
+from appliance.keeping import AFTER_FRAMES, BEFORE_FRAMES, CLIPS_INBOX, MOMENTS
 from appliance.listening import CHUNK_FRAMES, RECOGNITION_INBOX
 from appliance.loop import LEVELS_KEPT
 from appliance.mqtt.event_queue import CAPACITY
 from appliance.mqtt.outgoing import AT_ONCE_LIMIT
 from appliance.speech.detector import BLOCK_SAMPLES
+from appliance.wake.sleeper import PAST_FRAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Buffer:
 
 _BLOCK_MS = BLOCK_SAMPLES * 1000 / SAMPLE_RATE_HZ
 _INBOX_MS = ms_of_frames(RECOGNITION_INBOX * CHUNK_FRAMES)
+_CLIP_MS = ms_of_frames(BEFORE_FRAMES + AFTER_FRAMES)
 _LEAD_MS = ms_of_frames(LEAD_FRAMES)
 
 LEDGER = (
@@ -54,6 +57,7 @@ LEDGER = (
     Buffer("wake.int8: _block", 30, 10, "three feature rows make a step", "never: emptied by each step"),
     Buffer("wake.openwakeword: _samples, _rows, _past", 80, 40, "its models eat 80 ms", "never: emptied by each block"),
     Buffer("wake.trigger: _scores", None, 60, "the mean of the newest scores", "the oldest score goes"),
+    Buffer("wake.sleeper: _past", ms_of_frames(PAST_FRAMES), 0, "the stop word's model, asleep", "the oldest goes"),
     Buffer("wake.sweep: _recent", None, 0, "scores, in `appliance tune` only", "the oldest score goes"),
     Buffer("speech.detector: _pending, _input, _state", _BLOCK_MS, _BLOCK_MS / 2, "its model eats 32 ms", "never"),
     Buffer(
@@ -62,6 +66,8 @@ LEDGER = (
     Buffer("worker: _jobs of recognition", _INBOX_MS, 0, "a busy recognizer", "the newest chunk goes, LoadShed"),
     Buffer("worker: _jobs of actions", None, 0, f"{ACTION_INBOX} actions in a row", "refused, ActionDone tells"),
     Buffer("worker: _jobs of the voice", None, 0, f"{VOICE_INBOX} answers in a row", "refused, Failed tells"),
+    Buffer("worker: _jobs of clips", CLIPS_INBOX * _CLIP_MS, 0, "a busy disk", "the newest sound goes, Failed tells"),
+    Buffer("keeping: _moments", None, 0, f"{MOMENTS} near misses, whose sound is in the ring", "the oldest goes"),
     Buffer("inbox: _queue", None, FRAME_MS / 2, "results wait for the next frame", "bounded by those who fill it"),
     Buffer("home.effects: said, complained", None, 0, "what a program prints", f"{KEPT_BYTES} bytes are kept"),
     Buffer("voice.child: _read, _last_words", None, 0, "a sentence comes in pieces", "one sentence at a time"),

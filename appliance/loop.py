@@ -27,6 +27,7 @@ from appliance.events import (
     MicrophoneRestored,
     Started,
     State,
+    StopDetected,
     WakeNearMissed,
 )
 from appliance.facts import (
@@ -39,16 +40,18 @@ from appliance.facts import (
     Recognize,
     Ring,
     Say,
+    StopHeard,
     StopListening,
     TurnTimedOut,
     Woken,
 )
 from appliance.home.actions import Actions, SetVolume
 from appliance.inbox import Inbox, one_line
+from appliance.keeping import Keeping
 from appliance.listening import Listening, word_end
 from appliance.speaking import Speaking
 from appliance.trace import Tracer
-from appliance.wake.spotter import Spotter
+from appliance.wake.spotter import Detected, Spotter
 
 LEVELS_KEPT = PRE_ROLL_FRAMES
 PAUSE_AFTER_FAILURE_FRAMES = frames_of_ms(1000)
@@ -69,6 +72,8 @@ class Stages:
     acting: Acting
     dialog: Dialog
     inbox: Inbox
+    keeping: Keeping | None = None
+    """None: no sound is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +89,8 @@ class Rules:
     heard_words: frozenset[str]
     """Those wake words that the recognizer knows, so that it can be fed from before them and cut them off."""
 
+    report_near_misses: bool
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renewal:
@@ -96,6 +103,7 @@ class Renewal:
     acting_rules: ActingRules
     apology: str
     rules: Rules
+    keeping: Keeping | None = None
 
 
 class FrameLoop:
@@ -180,6 +188,8 @@ class FrameLoop:
             self._guard("listening", index, lambda: self._take(self._s.listening.process(heard), index))
         self._attempt("timers", index, lambda: self._take(self._s.acting.due(index), index))
         self._take(self._overdue(index), index)
+        if (keeping := self._s.keeping) is not None:
+            self._attempt("near misses", index, lambda: keeping.step(index))
         while (result := self._s.inbox.take()) is not None:
             self._attempt("dialog", index, lambda result=result: self._receive(result(index)))  # type: ignore[misc]
         self._tell_shed(index)
@@ -217,7 +227,13 @@ class FrameLoop:
         self._spotter, self._rules = renewal.spotter, renewal.rules
         self._s.acting.renew(renewal.actions, renewal.acting_rules)
         self._s.dialog.renew(apology=renewal.apology)
-        self._s = dataclasses.replace(self._s, ring=renewal.ring, spotter=renewal.spotter, listening=renewal.listening)
+        self._s = dataclasses.replace(
+            self._s,
+            ring=renewal.ring,
+            spotter=renewal.spotter,
+            listening=renewal.listening,
+            keeping=renewal.keeping,
+        )
 
     def set_volume(self, percent: int) -> None:
         """Make answers and rings so loud, 0..100 percent."""
@@ -245,22 +261,28 @@ class FrameLoop:
         if self._tracer:
             self._tracer.hand_off("source", "wake", frame.index, frame.pcm)
         facts: list[Fact] = []
-        for heard in self._spotter.process(frame, played):
+        for heard in self._spotter.process(frame, played, stoppable=self._s.dialog.sounds):
             if self._tracer:
                 self._tracer.hand_off("wake", "dialog", frame.index, round(heard.score, 4))
             if isinstance(heard, WakeNearMissed):
-                self.emit(heard)
-                continue
-            facts.append(
-                Woken(
-                    frame=frame.index,
-                    word=heard.word,
-                    engine=heard.engine,
-                    score=round(heard.score, 4),
-                    word_end=word_end(list(self._levels), frame.index),
-                )
-            )
+                self._near_missed(heard)
+            else:
+                facts.append(self._heard(heard, frame.index))
         return facts
+
+    def _near_missed(self, event: WakeNearMissed) -> None:
+        """Spotted because it is to be told, or kept."""
+        if self._rules.report_near_misses:
+            self.emit(event)
+        elif self._s.keeping is not None:
+            self._s.keeping.take(event)
+
+    def _heard(self, heard: Detected, index: int) -> Fact:
+        score = round(heard.score, 4)
+        if isinstance(heard, StopDetected):
+            return StopHeard(frame=index, word=heard.word, score=score)
+        end = word_end(list(self._levels), index)
+        return Woken(frame=index, word=heard.word, engine=heard.engine, score=score, word_end=end)
 
     def _overdue(self, index: int) -> list[Fact]:
         """Nothing may hang: a turn that listens and thinks for too long is given up."""
@@ -290,6 +312,8 @@ class FrameLoop:
 
     def _send(self, event: Event) -> None:
         """Publish; a publisher that fails must not keep the orders that follow from being carried out."""
+        if self._s.keeping is not None:
+            self._s.keeping.take(event)
         try:
             self._publish(event)
         except Exception as error:  # raised at the end of the frame

@@ -89,6 +89,7 @@ class Renewing:
             wake_words=tuple(word.name for word in self._brains.words),
             threshold=self._brains.loaded.config.wake.threshold,
             volume=self._loop.volume,
+            stop_word=self._brains.stop_word.name if self._brains.stop_word else None,
             restart_needed=self._restart_needed,
         )
 

@@ -133,6 +133,7 @@ class Reporting:
                 WakeWordStatus(name=word.name, engine=word.engine, threshold=config.wake.threshold or word.threshold)
                 for word in brains.words
             ),
+            stop_word=_stop_word(brains),
             models=ModelNames(
                 recognizer=config.models.recognizer,
                 speech_detector=config.models.speech_detector,
@@ -152,6 +153,7 @@ class Reporting:
             "worker: _jobs of recognition": _waiting(self._workers.recognition),
             "worker: _jobs of actions": _waiting(self._workers.action),
             "worker: _jobs of the voice": _waiting(self._workers.voice),
+            "worker: _jobs of clips": _waiting(self._workers.clips),
             "mqtt.event_queue: _waiting": (self._mqtt.waiting_events, CAPACITY) if self._mqtt else None,
         }
         rows = []
@@ -159,6 +161,11 @@ class Reporting:
             waiting, capacity = counted.get(row.where) or (None, None)
             rows.append(BufferStatus(where=row.where, holds_ms=row.holds_ms, waiting=waiting, capacity=capacity))
         return tuple(rows)
+
+
+def _stop_word(brains: Brains) -> WakeWordStatus | None:
+    word = brains.stop_word
+    return WakeWordStatus(name=word.name, engine=word.engine, threshold=word.threshold) if word else None
 
 
 def _waiting(worker: Worker) -> tuple[int, int] | None:

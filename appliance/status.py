@@ -113,12 +113,12 @@ class Priorities(Struct, frozen=True, kw_only=True):
 
 
 class WakeWordStatus(Struct, frozen=True, kw_only=True):
-    """A word that wakes."""
+    """A word that wakes, or stops."""
 
     name: str
     engine: str
     threshold: float
-    """Score that wakes, 0..1."""
+    """Score that it needs, 0..1."""
 
 
 class ModelNames(Struct, frozen=True, kw_only=True):
@@ -178,6 +178,9 @@ class Now(Struct, frozen=True, kw_only=True):
     speaker: SpeakerStatus
     room: Room
     wake_words: tuple[WakeWordStatus, ...]
+    stop_word: WakeWordStatus | None = None
+    """Ends an answer or a ring; null: none."""
+
     models: ModelNames
     broker: str
     """Whether it is there, in one sentence."""

@@ -10,16 +10,18 @@ import numpy as np
 
 from appliance.acting import Acting, ActingRules
 from appliance.assembly import Workers, inline_workers
+from appliance.audio.clip_folder import ClipFolder
 from appliance.audio.format import Frame, Pcm, freeze
 from appliance.audio.player import Player
 from appliance.audio.ring import Ring
 from appliance.clock import FrameClock
 from appliance.dialog import Dialog
 from appliance.errors import BrokerError
-from appliance.events import Event, WakeDetected, WakeNearMissed, event_type
+from appliance.events import Event, StopDetected, WakeDetected, WakeNearMissed, event_type
 from appliance.facts import Fact
 from appliance.home.actions import Actions
 from appliance.inbox import Inbox
+from appliance.keeping import Keeping
 from appliance.listening import Listening, Understander
 from appliance.loop import FrameLoop, Rules, Stages
 from appliance.speaking import Reference, Speaking
@@ -62,9 +64,11 @@ def numbered(index: int) -> Frame:
 class ScriptedSpotter:
     """Hears the wake word in the given frames; fails while `error` is set."""
 
-    def __init__(self, *frames: int, near_misses: Sequence[int] = ()) -> None:
+    def __init__(self, *frames: int, near_misses: Sequence[int] = (), stops: Sequence[int] = ()) -> None:
         self.frames = set(frames)
         self.near_misses = set(near_misses)
+        self.stops = set(stops)
+        """Frames in which it hears the stop word, where that counts."""
         self.played: dict[int, Pcm | None] = {}
         """What it was given as the own voice, by frame; its keys are the frames that it saw."""
         self.error: Exception | None = None
@@ -73,7 +77,9 @@ class ScriptedSpotter:
         self.resets = 0
         self.closed = False
 
-    def process(self, frame: Frame, played: Pcm | None = None) -> list[WakeDetected | WakeNearMissed]:
+    def process(
+        self, frame: Frame, played: Pcm | None = None, *, stoppable: bool = False
+    ) -> list[WakeDetected | StopDetected | WakeNearMissed]:
         self.played[frame.index] = played
         self.silent[frame.index] = not np.any(frame.pcm)
         if self.error:
@@ -82,6 +88,8 @@ class ScriptedSpotter:
             return [WakeNearMissed(frame=frame.index, word="alexa", engine="int8", score=0.5)]
         if frame.index in self.frames:
             return [WakeDetected(frame=frame.index, word="alexa", engine="int8", score=0.95)]
+        if frame.index in self.stops and stoppable:
+            return [StopDetected(frame=frame.index, word="stop", score=0.95)]
         return []
 
     def reset(self) -> None:
@@ -276,6 +284,8 @@ class Bench:
         workers: Callable[[Inbox], Workers] = inline_workers,
         events: list[Event] | None = None,
         heard_words: frozenset[str] = frozenset({"alexa"}),
+        keep: ClipFolder | None = None,
+        report_near_misses: bool = True,
     ) -> None:
         self.events: list[Event] = [] if events is None else events
         self.inbox = Inbox()
@@ -318,14 +328,20 @@ class Bench:
             acting=acting,
             dialog=self.dialog,
             inbox=self.inbox,
+            keeping=None if keep is None else self._keeping(ring, keep),
         )
         rules = Rules(
             turn_frames=TURN_FRAMES,
             volume=100,
             wake_words=("alexa",),
             heard_words=heard_words,
+            report_near_misses=report_near_misses,
         )
         self.loop = FrameLoop(stages, rules, self.events.append)
+
+    def _keeping(self, ring: Ring, folder: ClipFolder) -> Keeping:
+        worker, clock = self.workers.clips, FrameClock(NOON)
+        return Keeping(ring=ring, folder=folder, worker=worker, post=self.inbox.post, clock=clock)
 
     def run(self, until: int, frame: Callable[[int], Frame] = quiet, *, from_device: bool = True) -> "Bench":
         """Feed frames up to, but without, this index."""

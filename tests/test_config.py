@@ -34,6 +34,7 @@ WRONG = [
     ('[device]\nid = "line\\n"\n', 2, "device.id", "regex", "letters, digits, - and _"),
     ('[log]\nlevel = "INFO"\n', 2, "log.level", "'INFO'", "debug, info, warning or error"),
     ('[log]\nlevel = "info\\n"\n', 2, "log.level", "Invalid", "debug, info, warning or error"),
+    ("[wake]\nkeep_near_misses = 1001\n", 2, "wake.keep_near_misses", "<= 1000", "0..1000"),
     ("\n\nwake.threshold = 2\n", 3, "wake.threshold", "<= 1.0", "0..1"),
     ("\nwake = { threshold = 2 }\n", 2, "wake.threshold", "<= 1.0", "0..1"),
     ('[ "wake" ]\n"threshold" = 2\n', 2, "wake.threshold", "<= 1.0", "0..1"),

@@ -30,7 +30,7 @@ from appliance.events import Event, Failed, SettingsChanged, StateChanged, event
 from appliance.ledger import LEDGER
 from appliance.models import ModelStore
 from appliance.notify import Notifier
-from appliance.status import MicrophoneStatus
+from appliance.status import MicrophoneStatus, WakeWordStatus
 from appliance.status_socket import StatusError, ask_daemon, candidates
 from tests.broker import Broker, Subscriber, free_port, wait_until
 
@@ -237,9 +237,20 @@ def test_a_reload_takes_over_what_it_can_and_names_the_rest(brains: Brains, tmp_
     assert changed.restart_needed == ("mqtt.keepalive_s", "log.level")
 
 
+def test_a_reload_brings_a_stop_word_that_outlasts_other_wake_words(brains: Brains, tmp_path: Path) -> None:
+    kitchen = Kitchen(brains, tmp_path)
+    kitchen.write("[wake]\nstop_word = 'hey_jarvis'\nthreshold = 0.5\n")
+    told = kitchen.told(Reload(), then=[WakeWord(word="hey_mycroft")])
+    settings = [(event.wake_words, event.stop_word) for event in told if isinstance(event, SettingsChanged)]
+    assert settings == [(("alexa",), "hey_jarvis"), (("hey_mycroft",), "hey_jarvis")]
+    own_threshold = WakeWordStatus(name="hey_jarvis", engine="int8", threshold=0.97)
+    assert kitchen.daemon._reporting._now(0).stop_word == own_threshold
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
+        ("[wake]\nstop_word = 'gone'\n", r'wake.stop_word: no wake model "gone"; there is alexa'),
         ("[wake]\nthreshold = 7\n", r"appliance.toml:6: wake.threshold"),
         ("[audio]\nhardware = 'nothing'\n", r"audio.hardware: no profile 'nothing'"),
         ("[mqtt]\nhost = 'x'\nusername = 'y'\npassword_file = 'gone'\n", r"gone"),
@@ -259,9 +270,10 @@ def test_a_wrong_file_is_refused_and_changes_nothing(
     kitchen.daemon.close()
 
 
-def test_what_only_loading_shows_is_told_and_changes_nothing(brains: Brains, tmp_path: Path) -> None:
+@pytest.mark.parametrize("wake", ["[wake]\nwords = ['xyzzy']\n", "[wake]\nstop_word = 'alexa'\n"])
+def test_what_only_loading_shows_is_told_and_changes_nothing(brains: Brains, tmp_path: Path, wake: str) -> None:
     kitchen = Kitchen(brains, tmp_path)
-    kitchen.write("[wake]\nwords = ['xyzzy']\n")
+    kitchen.write(wake)
     kitchen.daemon.reload()  # as by SIGHUP
     [failed] = kitchen.told()
     assert isinstance(failed, Failed)

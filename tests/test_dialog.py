@@ -24,6 +24,7 @@ from appliance.events import (
     SpeechStarted,
     State,
     StateChanged,
+    StopDetected,
     TimerFired,
     TranscriptReady,
     TurnFinished,
@@ -52,6 +53,7 @@ from appliance.facts import (
     RingTimedOut,
     Say,
     StageFailed,
+    StopHeard,
     StopListening,
     TurnTimedOut,
     Understood,
@@ -85,6 +87,7 @@ TIMED_OUT = RingTimedOut(frame=0)
 SAY = AskedToSay(frame=0, text="The door is open.")
 LISTEN = AskedToListen(frame=0)
 HUSH = AskedToStop(frame=0)
+STOP_WORD = StopHeard(frame=0, word="stop", score=0.9)
 MUTE = AskedToMute(frame=0, on=True)
 UNMUTE = AskedToMute(frame=0, on=False)
 FAILED = StageFailed(frame=0, stage="recognition", error="out of memory")
@@ -93,7 +96,7 @@ VOICE_FAILED = StageFailed(frame=0, stage="voice", error="hangs")
 
 EVERY_FACT: tuple[Fact, ...] = (
     *(WOKEN, BEGAN, ENDED, PARTLY, UNDERSTOOD, ACTED, STARTED, PLAYED, RANG, TIMED_OUT, SAY, LISTEN, HUSH, MUTE),
-    *(FAILED, HUNG),
+    *(FAILED, HUNG, STOP_WORD),
 )
 
 SITUATIONS: dict[str, tuple[Fact, ...]] = {
@@ -174,6 +177,8 @@ ROWS: list[tuple[str, Fact, State]] = [
     ("speaking", SAY, SPEAKING),
     ("speaking", LISTEN, LISTENING),
     ("speaking", HUSH, IDLE),
+    ("speaking", STOP_WORD, IDLE),
+    ("muted and speaking", STOP_WORD, SPEAKING),
     ("speaking", MUTE, MUTED),
     ("speaking", UNMUTE, SPEAKING),
     ("speaking", FAILED, SPEAKING),
@@ -194,6 +199,8 @@ ROWS: list[tuple[str, Fact, State]] = [
     ("ringing", SAY, RINGING),
     ("ringing", LISTEN, LISTENING),
     ("ringing", HUSH, IDLE),
+    ("ringing", STOP_WORD, IDLE),
+    ("muted and ringing", STOP_WORD, RINGING),
     ("ringing", MUTE, MUTED),
     ("ringing", UNMUTE, RINGING),
     ("ringing", FAILED, RINGING),
@@ -520,6 +527,16 @@ def test_being_asked_to_stop_ends_everything(situation: str, expected: list[str]
     assert talk.state in (IDLE, MUTED)
 
 
+@pytest.mark.parametrize("situation", ["speaking", "speaking, a timer is over", "speaking, a text waits", "ringing"])
+def test_the_stop_word_is_told_and_ends_what_the_command_ends(situation: str) -> None:
+    asked, heard = Talk(*SITUATIONS[situation]), Talk(*SITUATIONS[situation])
+    session = heard.dialog.session
+    told, *rest = heard.hear(STOP_WORD)
+    assert told == StopDetected(frame=10 * heard.count, session=session, word="stop", score=0.9)
+    assert rest == asked.hear(HUSH)
+    assert (heard.state, heard.hear(WOKEN, NO_SPEECH)) == (IDLE, asked.hear(WOKEN, NO_SPEECH))
+
+
 def test_being_asked_to_stop_within_a_command_cancels_it() -> None:
     talk = Talk(WOKEN, BEGAN)
     followed = talk.hear(HUSH)
@@ -739,6 +756,7 @@ FACTS = st.one_of(
     st.sampled_from(
         [WOKEN, BEGAN, ENDED, NO_SPEECH, STARTED, PLAYED, RANG, TIMED_OUT, SAY, LISTEN, HUSH, MUTE, UNMUTE, FAILED]
     ),
+    st.just(STOP_WORD),
     st.sampled_from([replace(ENDED, reason="too_long"), VOICE_FAILED, replace(PLAYED, failed=True)]),
     st.builds(lambda turn: replace(PARTLY, turn=turn), TURNS),
     st.builds(lambda turn, fact: replace(fact, turn=turn), TURNS, st.sampled_from([UNDERSTOOD, REFUSED, NOTHING])),

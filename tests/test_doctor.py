@@ -261,6 +261,14 @@ PLANTED: dict[str, tuple[Callable[[Path], list[Finding]], Level, str, str]] = {
         lambda folder: models(folder, Config(wake=Wake(words=["/absent.tflite"]))),
         *(PROBLEM, "/absent.tflite: cannot be read", "check the path of the model"),
     ),
+    "no stop word": (
+        lambda folder: models(folder, Config(wake=Wake(stop_word="hey_jarvis")))[-1:],
+        *(PROBLEM, 'model "hey_jarvis" is not installed', "run `appliance models install hey_jarvis`"),
+    ),
+    "stop word of no model": (
+        lambda folder: models(folder, Config(wake=Wake(stop_word="enough")))[-1:],
+        *(PROBLEM, 'wake.stop_word: no wake model "enough"', "there is alexa, hey_jarvis"),
+    ),
     "no microphone": (
         lambda _: sound.microphone(way(NO_DEVICE), 0.1, ()),
         *(PROBLEM, "there is none", "plug one in, or set audio.microphone"),

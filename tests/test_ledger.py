@@ -14,6 +14,7 @@ from appliance.audio import capture, microphone, speakers
 from appliance.audio.format import FRAME_MS, Frame
 from appliance.audio.ring import Ring
 from appliance.config_files import PROJECT
+from appliance.keeping import CLIPS_INBOX
 from appliance.ledger import LEDGER, Buffer, render
 from appliance.listening import CHUNK_FRAMES, RECOGNITION_INBOX
 from appliance.loop import LEVELS_KEPT
@@ -114,6 +115,7 @@ def test_the_numbers_are_those_of_the_code() -> None:
     assert _row("audio.player: _sounding").holds_ms == LEAD_FRAMES * FRAME_MS
     assert _row("loop: _levels").holds_ms == LEVELS_KEPT * FRAME_MS
     assert _row("worker: _jobs of recognition").holds_ms == RECOGNITION_INBOX * CHUNK_FRAMES * FRAME_MS
+    assert _row("worker: _jobs of clips").holds_ms == CLIPS_INBOX * 3000
     assert _row("speech.detector: _pending").holds_ms == 32
 
 

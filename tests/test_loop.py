@@ -25,6 +25,7 @@ from appliance.events import (
     ReplyGiven,
     SpeakingEnded,
     StateChanged,
+    StopDetected,
     TimerFired,
     TimerSet,
     TurnFinished,
@@ -461,6 +462,34 @@ def test_a_ring_is_heard_by_the_spotter_as_its_own() -> None:
     bench = turn(TIMER).run(720)
     assert bench.spotter.played[710] is not None
     assert bench.loop.state == "ringing"
+
+
+def test_a_ring_is_ended_by_the_stop_word() -> None:
+    bench = Bench(spotter=ScriptedSpotter(100, stops=[50, 110, 190, 300, 750, 800]), speech=(COMMAND,), heard=[TIMER])
+    bench.run(1000)
+    assert bench.of(StopDetected) == [StopDetected(frame=750, word="stop", score=0.95)]
+    assert [told for told in bench.told() if told[0] >= 700] == [
+        (704, "timer_fired"),
+        (704, "state_changed"),
+        (750, "stop_detected"),
+        (750, "state_changed"),
+    ]
+    assert bench.speaker.log[-1] == "abort"
+    assert bench.loop.rests
+
+
+def test_an_answer_is_ended_by_the_stop_word() -> None:
+    bench = turn(NOON, voice=ToneVoice(frames=50))
+    bench.spotter.stops = {210}
+    bench.run(400)
+    assert [told for told in bench.told() if told[0] > 205] == [
+        (210, "stop_detected"),
+        (210, "speaking_ended"),
+        (210, "turn_finished"),
+        (210, "state_changed"),
+    ]
+    assert {event.session for event in bench.events if event.frame == 210} == {1}
+    assert bench.speaker.log[-1] == "abort"
 
 
 def test_a_ring_can_be_stopped_from_outside() -> None:

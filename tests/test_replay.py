@@ -28,6 +28,7 @@ def turns(store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         "kitchen": KITCHEN,
         "refused": "Alexa, the weather was lovely in Norway last summer.",
         "unasked": "Turn on the kitchen light.",
+        "refused_alone": "The weather was lovely in Norway last summer, and the winter was not bad at all.",
         "timer": "Alexa, set a timer for ten minutes.",
     }
     try:
@@ -165,6 +166,23 @@ def test_the_trace_holds_every_hand_off(turns: dict[str, Path], tmp_path: Path) 
 def test_what_the_loudspeaker_says_does_not_wake(turns: dict[str, Path]) -> None:
     events = events_of(turns["kitchen"], "--playback", turns["kitchen"])
     assert types_of(events) == ["started", "speaking_started", "state_changed", "speaking_ended", "state_changed"]
+
+
+def test_the_stop_word_ends_what_is_heard_and_nothing_else(turns: dict[str, Path], tmp_path: Path) -> None:
+    config = tmp_path / "appliance.toml"
+    config.write_text("[wake]\nwords = ['hey_mycroft']\nstop_word = 'alexa'\n[home]\nfile = ''\n")
+    listening = [turns["kitchen"], "--wake-word", "hey_jarvis", "--events", "-", "--config", config]
+    silent = [json.loads(line) for line in run(*listening).stdout.splitlines()]
+    assert types_of(silent) == ["started"]
+    assert silent[0]["wake_words"] == ["hey_jarvis"]
+    talking = run(*listening, "--playback", turns["refused_alone"])
+    events = [json.loads(line) for line in talking.stdout.splitlines()]
+    assert types_of(events) == [
+        *("started", "speaking_started", "state_changed", "stop_detected", "speaking_ended", "state_changed"),
+    ]
+    assert (events[3]["word"], events[4]["reason"], events[5]["to"]) == ("alexa", "interrupted", "idle")
+    own = run(*listening, "--playback", turns["kitchen"])
+    assert b"stop_detected" not in own.stdout
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from appliance.audio.format import FRAME_SAMPLES, Frame, Pcm
-from appliance.events import WakeDetected, WakeNearMissed
+from appliance.events import StopDetected, WakeDetected, WakeNearMissed
 from appliance.wake.engine import FrontEnd, Parts, WakeModel, WakeWord
 from appliance.wake.features import Samples
+from appliance.wake.sleeper import PAST_FRAMES, Sleeper
 from appliance.wake.spotter import LISTEN_ON_FRAMES, OWN_VOICE_FRAMES, Spotter
 
 
@@ -59,12 +60,17 @@ QUIET = sound()
 
 
 def hear(
-    spotter: Spotter, microphone: dict[int, Pcm], played: dict[int, Pcm] | None = None, frames: range = range(300)
-) -> list[WakeDetected | WakeNearMissed]:
+    spotter: Spotter,
+    microphone: dict[int, Pcm],
+    played: dict[int, Pcm] | None = None,
+    frames: range = range(300),
+    stoppable: range = range(0),
+) -> list[WakeDetected | StopDetected | WakeNearMissed]:
     """Everything it tells; `microphone` and `played` give the frames that are not quiet, and not silent."""
-    told = []
+    told: list[WakeDetected | StopDetected | WakeNearMissed] = []
     for index in frames:
-        told += spotter.process(Frame(index, microphone.get(index, QUIET)), (played or {}).get(index))
+        heard = Frame(index, microphone.get(index, QUIET))
+        told += spotter.process(heard, (played or {}).get(index), stoppable=index in stoppable)
     return told
 
 
@@ -73,10 +79,91 @@ def test_detection_names_word_engine_score_and_frame() -> None:
     assert told == [WakeDetected(frame=10, word="alexa", engine="int8", score=0.9)]
 
 
+def test_the_stop_word_counts_only_where_it_can_stop_something() -> None:
+    spotter = Spotter([word("alexa", 0)], stop_word=word("stop", 1), near_misses=True)
+    spoken = {10: sound(c1=90), 40: sound(c1=70), 95: sound(c1=90), 100: sound(c1=90), 250: sound(c1=90)}
+    told = hear(spotter, spoken, stoppable=range(98, 150))
+    assert told == [StopDetected(frame=100, word="stop", score=0.9)], "what was said before does not bar it either"
+
+
+def test_wake_words_are_heard_beside_the_stop_word() -> None:
+    spotter = Spotter([word("alexa", 0)], stop_word=word("stop", 1, threshold=0.5))
+    told = hear(spotter, {100: sound(c0=90, c1=60), 200: sound(c0=60)}, stoppable=range(300))
+    assert [(type(event), event.word, event.frame) for event in told] == [
+        (WakeDetected, "alexa", 100),
+        (StopDetected, "stop", 100),
+    ]
+
+
+def test_a_stop_word_that_goes_on_is_detected_once() -> None:
+    spotter = Spotter([word("alexa", 0)], stop_word=word("stop", 1))
+    spoken = {index: sound(c1=90) for index in range(100, 200)}
+    assert len(hear(spotter, spoken, frames=range(104), stoppable=range(105))) == 1
+    assert hear(spotter, spoken, frames=range(104, 200), stoppable=range(150, 300)) == []
+    assert len(hear(spotter, {250: sound(c1=90)}, frames=range(200, 300), stoppable=range(150, 300))) == 1
+
+
+def test_the_stop_word_in_the_own_answer_stops_nothing() -> None:
+    spotter = Spotter([word("alexa", 0)], stop_word=word("stop", 1))
+    played = {index: QUIET for index in range(20, 290)} | {40: sound(c1=90)}
+    spoken = {44: sound(c1=90), 200: sound(c1=90)}
+    assert [event.frame for event in hear(spotter, spoken, played, stoppable=range(300))] == [202]
+
+
+def test_the_stop_word_shares_the_front_end() -> None:
+    wake, stop = word("alexa", 0), word("stop", 1)
+    spotter = Spotter([wake], stop_word=stop)
+    assert (wake.log, stop.log) == (["front end", "model"], ["model"])
+    spotter.reset()
+    spotter.close()
+    assert stop.log == ["model", "reset", "close"]
+
+
+class Counter:
+    """A model that remembers how many rows it has heard since it was new; its score is their sum."""
+
+    def __init__(self) -> None:
+        self.heard: list[int] = []
+
+    def process(self, features: Pcm) -> float | None:
+        self.heard.append(int(features[0]))
+        return float(sum(self.heard))
+
+    def reset(self) -> None:
+        self.heard = []
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_sleeper_rests_until_it_is_woken_and_then_has_heard_the_newest_seconds() -> None:
+    model = Counter()
+    sleeper = Sleeper(model)
+    assert [sleeper.process(np.array([index])) for index in range(300)] == [None] * 300
+    assert model.heard == []
+    for _ in range(2):  # to be woken again changes nothing
+        sleeper.wake(True)
+        assert model.heard == list(range(300 - PAST_FRAMES, 300))
+    assert sleeper.process(np.array([300])) == sum(range(200, 301))
+    sleeper.wake(False)
+    assert sleeper.process(np.array([301])) is None
+    sleeper.wake(True)
+    assert model.heard == list(range(202, 302)), "what it heard awake is its past, too"
+    sleeper.reset()
+    sleeper.wake(False)
+    sleeper.wake(True)
+    assert model.heard == []
+
+
 def test_several_words_are_heard_apart_and_together() -> None:
     spotter = Spotter([word("alexa", 0), word("computer", 1, engine="phrase"), word("jarvis", 2)])
     told = hear(spotter, {10: sound(c1=100), 100: sound(c0=80, c2=99)})
     assert [(event.frame, event.word) for event in told] == [(10, "computer"), (100, "alexa"), (100, "jarvis")]
+
+
+def test_a_detection_bars_no_other_word() -> None:
+    told = hear(Spotter([word("alexa", 0), word("jarvis", 1)]), {10: sound(c0=90), 12: sound(c1=90), 14: sound(c0=90)})
+    assert [(event.frame, event.word) for event in told] == [(10, "alexa"), (12, "jarvis")]
 
 
 def test_words_of_one_engine_share_a_front_end() -> None:

@@ -137,6 +137,7 @@ NOW = Now(
     speaker=SpeakerStatus(name=""),
     room=Room(),
     wake_words=(WakeWordStatus(name="alexa", engine="int8", threshold=0.85),),
+    stop_word=WakeWordStatus(name="stop", engine="int8", threshold=0.9),
     models=ModelNames(recognizer="vosk-small-en-us", speech_detector="silero-vad", voice="piper-en-us-joe"),
     broker="broker 127.0.0.1:1883: connected (MQTT 5)",
     priorities=Priorities(
@@ -204,6 +205,7 @@ class TestPage:
         assert "microphone   USB Audio (hw:1,0) through arecord, 48000 Hz, channels 1" in lines
         assert "speaker      the default one, not used yet" in lines
         assert "wake words   alexa (int8, 0.85)" in lines
+        assert "stop word    stop (int8, 0.90)" in lines
         assert "broker       broker 127.0.0.1:1883: connected (MQTT 5)" in lines
         assert "priorities   real-time capture 10; ordinary voice; switch interval 0.5 ms; model threads 1" in lines
         assert "commands     accepted 12, refused 3" in lines

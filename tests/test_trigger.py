@@ -27,6 +27,10 @@ def test_mean_is_taken_over_the_window_with_zeros_before_the_first_score() -> No
     assert decisions(trigger, [1.0], start=2) == [Detection(frame=2, score=0.75)]
 
 
+def test_one_high_score_among_low_ones_is_no_word() -> None:
+    assert decisions(Trigger(0.5, window=5), [0.0] * 5 + [1.0] + [0.0] * 5) == []
+
+
 def test_frames_without_a_score_change_nothing() -> None:
     with_gaps = [score for spoken in SPOKEN for score in (None, spoken)]
     assert decisions(Trigger(0.8), with_gaps) == [Detection(frame=5, score=0.9)]
@@ -34,6 +38,13 @@ def test_frames_without_a_score_change_nothing() -> None:
 
 def test_patience_wants_the_threshold_several_times_in_a_row() -> None:
     assert decisions(Trigger(0.8, patience=3), [0.9, 0.9, 0.5, 0.9, 0.9, 0.9]) == [Detection(frame=5, score=0.9)]
+
+
+def test_patience_begins_anew_after_a_reset() -> None:
+    trigger = Trigger(0.8, patience=3)
+    assert decisions(trigger, [0.9, 0.9]) == []
+    trigger.reset()
+    assert decisions(trigger, [0.9, 0.9, 0.9], start=2) == [Detection(frame=4, score=0.9)]
 
 
 def test_wavering_score_is_one_word() -> None:
@@ -49,6 +60,17 @@ def test_refractory_time_bars_the_next_word() -> None:
     trigger = Trigger(0.8, refractory_frames=50)
     assert len(decisions(trigger, [*SPOKEN, *SPOKEN])) == 1
     assert [decision.frame for decision in decisions(trigger, SPOKEN, start=60)] == [62]
+
+
+def test_refractory_time_ends_to_the_frame() -> None:
+    said_once = [*SPOKEN, *[0.0] * 38]
+    assert len(decisions(Trigger(0.8, refractory_frames=50), [*said_once, *[0.9] * 7])) == 1, "up to frame 51"
+    fired = decisions(Trigger(0.8, refractory_frames=50), [*said_once, *[0.9] * 20])
+    assert [decision.frame for decision in fired] == [2, 52], "a word that outlasts it is heard at its end"
+
+
+def test_near_miss_within_the_refractory_time_is_none() -> None:
+    assert decisions(Trigger(0.8, refractory_frames=50), [*SPOKEN, 0.7, 0.0]) == [Detection(frame=2, score=0.9)]
 
 
 def test_word_that_goes_on_through_a_reset_is_not_detected_again() -> None:
@@ -79,6 +101,26 @@ def test_near_miss_is_told_once_with_its_peak_when_it_is_over() -> None:
 
 def test_detection_is_no_near_miss_and_a_low_peak_is_neither() -> None:
     assert decisions(Trigger(0.8), [*SPOKEN, 0.5, 0.0]) == [Detection(frame=2, score=0.9)]
+
+
+RESET = "reset"
+
+
+@given(st.lists(st.just(RESET) | st.sampled_from([0.0, 0.2, 0.4, 0.6, 1.0]), max_size=300), st.integers(1, 4))
+def test_whatever_is_heard_and_reset_the_score_falls_between_two_detections(
+    heard: list[str | float], window: int
+) -> None:
+    trigger, scores, over = Trigger(0.5, window, refractory_frames=0), list[float](), True
+    for index, score in enumerate(heard):
+        if isinstance(score, str):
+            trigger.reset()
+            scores = []
+            continue
+        scores = [*scores, score][-window:]
+        if isinstance(trigger.update(index, score), Detection):
+            assert over, "the word before this one was not over"
+            over = False
+        over = over or (len(scores) == window and sum(scores) / window < 0.25)
 
 
 @given(st.lists(st.none() | st.floats(0.0, 1.0), max_size=300), st.integers(1, 7), st.integers(1, 4))

@@ -17,6 +17,7 @@ from appliance.runtimes.tflite import TfliteFile
 from appliance.runtimes.vosk import VoskModel
 from appliance.wake.engine import ENGINES, JoinedEngine, Parts, WakeEngine, WakeWord
 from appliance.wake.phrase import PhraseModel
+from appliance.wake.sleeper import Sleeper
 from appliance.wake.spotter import Spotter
 
 OWN_WORD = {"int8": "hey_jarvis", "openwakeword": "oww_alexa", "phrase": "computer"}
@@ -220,6 +221,37 @@ def test_scores_are_the_same_for_any_split_of_the_sound(
     engine.reset()
     edges = np.cumsum(np.resize(sizes, 2 * pcm.size // sum(sizes) + len(sizes)))
     assert scores(engine, *np.split(pcm, edges[edges < pcm.size])) == whole
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("name", ["alexa", "okay_nabu", "oww_alexa"])
+def test_woken_in_the_middle_of_the_word_it_scores_as_if_it_had_never_slept(
+    store: ModelStore, speak: Speak, name: str
+) -> None:
+    if name.startswith("oww_"):
+        installed(store, "oww-features")
+        installed(store, name)
+    word = wake.find(name, store=store)
+    pcm = np.concatenate([speak("What a day it was."), speak(said_as(word))])
+    middle = (pcm.size - speak(said_as(word)).size // 2) // FRAME_SAMPLES
+    front_end, always, woken = word.open_front_end(), word.open_model(), Sleeper(word.open_model())
+    late = word.open_model()
+    heard: list[list[float]] = [[], [], []]
+    for frame in frames([pcm]):
+        features = front_end.process(frame.pcm)
+        woken.wake(frame.index >= middle)
+        scores_now = always.process(features), woken.process(features)
+        if frame.index >= middle:
+            for kept, score in zip(heard, (*scores_now, late.process(features)), strict=True):
+                kept += [] if score is None else [score]
+        else:
+            assert scores_now[1] is None
+    # Its steps may begin at another row than those of the one that never slept.
+    tops = [sum(sorted(kept)[-word.window :]) / word.window for kept in heard]
+    assert tops[0] > word.threshold
+    assert tops[1] == pytest.approx(tops[0], abs=0.05)
+    if word.engine == "int8":  # a row of openWakeWord's features is 0.8 s of the past by itself
+        assert tops[2] < word.threshold, "without its past it misses the word"
 
 
 @pytest.mark.model

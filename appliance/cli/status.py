@@ -12,7 +12,17 @@ from typing import NoReturn
 import msgspec
 
 from appliance.config_files import LoadedConfig
-from appliance.status import BufferStatus, MicrophoneStatus, Now, Priorities, Room, SpeakerStatus, Status, Turn
+from appliance.status import (
+    BufferStatus,
+    MicrophoneStatus,
+    Now,
+    Priorities,
+    Room,
+    SpeakerStatus,
+    Status,
+    Turn,
+    WakeWordStatus,
+)
 from appliance.status_socket import StatusError, ask_daemon, candidates
 
 REDRAW_S = 1.0
@@ -78,7 +88,8 @@ def _facts(now: Now) -> list[str]:
         "microphone": _microphone(now.microphone),
         "speaker": _speaker(now.speaker),
         "room": _room(now.room),
-        "wake words": ", ".join(f"{word.name} ({word.engine}, {word.threshold:.2f})" for word in now.wake_words),
+        "wake words": ", ".join(map(_word, now.wake_words)),
+        "stop word": _word(now.stop_word) if now.stop_word else "none",
         "models": f"{models.recognizer}, {models.speech_detector}, {models.voice}",
         "broker": now.broker,
         "priorities": _priorities(now.priorities),
@@ -90,6 +101,10 @@ def _facts(now: Now) -> list[str]:
         "service": _service(now),
     }
     return [f"{name:<12} {text}" for name, text in told.items()]
+
+
+def _word(word: WakeWordStatus) -> str:
+    return f"{word.name} ({word.engine}, {word.threshold:.2f})"
 
 
 def _microphone(microphone: MicrophoneStatus) -> str:

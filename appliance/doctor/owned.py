@@ -2,13 +2,13 @@
 
 import time
 
-from appliance.brains import load_brains, load_home, load_language, load_voice, model_folder
+from appliance.brains import find_stop_word, load_brains, load_home, load_language, load_voice, model_folder
 from appliance.config import Config
 from appliance.config_files import LoadedConfig
 from appliance.doctor.findings import Finding, Level, ok, told, warnings_of
 from appliance.errors import ModelError, UnknownModelError
 from appliance.models import Kind, ModelStore
-from appliance.wake import find
+from appliance.wake import check, find
 
 
 def home(loaded: LoadedConfig) -> list[Finding]:
@@ -22,7 +22,7 @@ def home(loaded: LoadedConfig) -> list[Finding]:
 
 
 def models(config: Config, store: ModelStore) -> list[Finding]:
-    """Recognizer, speech detector, voice and wake words: installed, and unharmed by their SHA-256."""
+    """Recognizer, speech detector, voice, wake words and stop word: installed, and unharmed by their SHA-256."""
     chosen = config.models
     kinds = (
         (chosen.recognizer, Kind.RECOGNIZER),
@@ -36,17 +36,28 @@ def models(config: Config, store: ModelStore) -> list[Finding]:
             findings.append(ok("models", f"{name} ({kind}), {store.entry(name).size}, unharmed"))
         except ModelError as error:
             findings.append(told(Level.PROBLEM, "models", error))
-    return findings + [_wake_word(word, store) for word in config.wake.words]
+    findings += [_wake_word(word, store) for word in config.wake.words]
+    return findings + ([_stop_word(config, store)] if config.wake.stop_word else [])
 
 
 def _wake_word(word: str, store: ModelStore) -> Finding:
     try:
         found = find(word, store=store)
+        check(found)
     except UnknownModelError:
         return ok("wake word", f"{word!r}, no model: spotted by the recognizer")
     except ModelError as error:
         return told(Level.PROBLEM, "wake word", error)
     return ok("wake word", f"{found.name}, engine {found.engine}, unharmed")
+
+
+def _stop_word(config: Config, store: ModelStore) -> Finding:
+    try:
+        found = find_stop_word(config, store)
+    except ModelError as error:
+        return told(Level.PROBLEM, "stop word", error)
+    assert found is not None, "one is configured"
+    return ok("stop word", f"{found.name}, engine {found.engine}, unharmed")
 
 
 def start(loaded: LoadedConfig) -> list[Finding]:

@@ -33,7 +33,6 @@ _SOUND_S: Final = 12.0
 
 
 _PINS: Final = PROJECT / "requirements" / "device.txt"
-_STATE: Final = Path("/var/lib/appliance")
 _ROOM_BYTES: Final = 200_000_000
 """To renew the largest set of models that is installed by default: 137 MB beside the old one, and some for logs."""
 
@@ -186,7 +185,8 @@ def _clock() -> list[Finding]:
 
 
 def _disk(loaded: LoadedConfig) -> list[Finding]:
-    folders = {"models": loaded.models_directory} | ({"state": _STATE} if _STATE.exists() else {})
+    state = config_files.state_directory()
+    folders = {"models": loaded.models_directory} | ({"state": state} if state.exists() else {})
     room = system.disk(folders, needed_bytes=_ROOM_BYTES, free=system.free_bytes)
     return room + system.temporary_files(Path(tempfile.gettempdir()))
 

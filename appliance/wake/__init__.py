@@ -1,41 +1,29 @@
 """Wake words: `load` gives the scores of one word, `find` what a `Spotter` needs to hear several."""
 
-import re
 from pathlib import Path
-
-import msgspec
 
 from appliance.config_files import MANIFEST
 from appliance.errors import ModelError, UnknownModelError
-from appliance.models import Kind, ModelStore
+from appliance.models import Kind, ModelStore, WakeEngineName
 from appliance.runtimes.tflite import TfliteFile
 from appliance.runtimes.vosk import VoskModel
+from appliance.wake.card import card_of, compare, normal
 from appliance.wake.engine import JoinedEngine, Parts, WakeEngine, WakeWord
+from appliance.wake.int8 import Int8Model
 from appliance.wake.phrase import THRESHOLD, WINDOW_FRAMES
 
-__all__ = ["WakeEngine", "WakeWord", "find", "load"]
-
-
-class _Micro(msgspec.Struct, frozen=True):
-    probability_cutoff: float = 0.9
-    sliding_window_size: int = 5
-
-
-class _Card(msgspec.Struct, frozen=True):
-    """The .json that microWakeWord's makers put beside a model; the defaults are those of most of their models."""
-
-    wake_word: str = ""
-    micro: _Micro = _Micro()
+__all__ = ["WakeEngine", "WakeWord", "check", "find", "load"]
 
 
 def load(name_or_path: str | Path, *, store: ModelStore | None = None, phrases: VoskModel | None = None) -> WakeEngine:
-    """Open a wake word on its own. Arguments and errors are those of `find`."""
+    """Open a wake word on its own. Arguments and errors are those of `find` and `check`."""
     word = find(name_or_path, store=store, phrases=phrases)
+    check(word)
     return JoinedEngine(word.open_front_end(), word.open_model())
 
 
 def find(name_or_path: str | Path, *, store: ModelStore | None = None, phrases: VoskModel | None = None) -> WakeWord:
-    """Find a wake word and check its files.
+    """Find a wake word and check its files and its card.
 
     A name of the manifest ("Hey Jarvis" and "hey_jarvis" are the same), the path of a microWakeWord .tflite file, or,
     where `phrases` is a speech model, any phrase of words that it knows.
@@ -43,31 +31,47 @@ def find(name_or_path: str | Path, *, store: ModelStore | None = None, phrases: 
     store: the installed models; None: those of this installation.
 
     Raises:
-        ModelError: there is no such word, naming those there are; or its files are missing, damaged or of another kind.
+        ModelError: there is no such word, naming those there are; or its files are missing, damaged or of another kind;
+            or its card is not of the form, or disagrees with the manifest.
     """
     asked = str(name_or_path)
     if asked.endswith(".tflite"):
         return _from_path(Path(asked))
     store = store or ModelStore(MANIFEST, MANIFEST.parent)
-    known = {_normal(name): name for name in store.names(Kind.WAKE)}
-    if _normal(asked) in known:
-        return _from_manifest(known[_normal(asked)], store)
+    known = {normal(name): name for name in store.names(Kind.WAKE)}
+    if normal(asked) in known:
+        return _from_manifest(known[normal(asked)], store)
     if phrases is not None:
-        return _from_phrase(_normal(asked).replace("_", " "), phrases)
+        return _from_phrase(normal(asked).replace("_", " "), phrases)
     raise UnknownModelError(
         f'no wake word "{asked}"; there are {", ".join(known.values())}; '
         f"other phrases need a speech recognizer (appliance models install vosk-small-en-us)"
     )
 
 
-def _normal(name: str) -> str:
-    return re.sub(r"[\s_-]+", "_", name.strip().lower())
+def check(word: WakeWord) -> None:
+    """Open a word's model once: says now, not at the first frame, when it is not of the form, or can never wake.
+
+    Raises:
+        ModelError: shapes or number formats are not those of the engine, or no score can reach the threshold.
+    """
+    model = word.open_model()
+    try:
+        if isinstance(model, Int8Model) and word.threshold > model.highest:
+            raise ModelError(
+                f"{word.parts.files[0].path}: its threshold is {word.threshold:g} and it gives 0..{model.highest:.4f} "
+                f"at most; choose another in its card or the manifest"
+            )
+    finally:
+        model.close()
 
 
 def _from_manifest(name: str, store: ModelStore) -> WakeWord:
     entry = store.entry(name)
     assert entry.wake is not None, "the manifest gives every wake word its settings"
     files = [_model_file(store, name)]
+    if entry.wake.engine is WakeEngineName.INT8:
+        compare(files[0], entry.wake)
     if entry.wake.features:
         folder = store.folder(entry.wake.features)
         files += [
@@ -91,15 +95,9 @@ def _model_file(store: ModelStore, name: str) -> TfliteFile:
 
 def _from_path(path: Path) -> WakeWord:
     file = TfliteFile.read(path)
-    card_path = path.with_suffix(".json")
-    card = _Card()
-    if card_path.is_file():
-        try:
-            card = msgspec.json.decode(card_path.read_bytes(), type=_Card)
-        except (msgspec.MsgspecError, OSError) as error:
-            raise ModelError(f"{card_path}: not a description of a wake word ({error}); correct or remove it") from None
+    card = card_of(file)
     return WakeWord(
-        name=_normal(card.wake_word or path.stem),
+        name=normal(card.wake_word or path.stem),
         engine="int8",
         threshold=card.micro.probability_cutoff,
         window=card.micro.sliding_window_size,
@@ -115,5 +113,5 @@ def _from_phrase(phrase: str, recognizer: VoskModel) -> WakeWord:
         window=WINDOW_FRAMES,
         parts=Parts(recognizer=recognizer, phrase=phrase),
     )
-    word.open_model().close()  # says now, not at the first frame, when a word is not in the vocabulary
+    check(word)  # at once: what is no model's name may be no phrase either
     return word

@@ -34,6 +34,8 @@ class Int8Model:
             raise ModelError(f"{file.path}: gives {gives.shape} or has no scales; microWakeWord's form is needed")
         limits = np.iinfo(given.dtype)
         self._lowest, self._highest = float(limits.min), float(limits.max)
+        self.highest = (int(np.iinfo(gives.dtype).max) - gives.zero_point) * gives.scale
+        """The highest score that it can give; a little below 1 as a rule."""
         self._block = np.zeros(given.shape, given.dtype)
         self._stride = given.shape[1]
         self._filled = 0

@@ -4,6 +4,9 @@
     playback   ─ the same, only while something is played ─ "I said that myself" ─ bars ─┘
 
 A wake word that is in what the device plays is its own: without this, an answer that names the word wakes the device.
+
+The stop word is one more model on the same features. It sleeps where it has nothing to stop, which saves a third
+of what hearing costs; woken, it has heard what went before, for a person may say it as soon as a timer rings.
 """
 
 from collections.abc import Sequence
@@ -11,8 +14,9 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from appliance.audio.format import FRAMES_PER_S, Frame, Pcm, frames_of_ms, silent_pcm
-from appliance.events import WakeDetected, WakeNearMissed
+from appliance.events import StopDetected, WakeDetected, WakeNearMissed
 from appliance.wake.engine import ENGINES, FrontEnd, WakeModel, WakeWord
+from appliance.wake.sleeper import Sleeper
 from appliance.wake.trigger import Detection, Trigger
 
 OWN_VOICE_RATIO = 0.5
@@ -22,28 +26,38 @@ OWN_VOICE_FRAMES = frames_of_ms(1500)
 LISTEN_ON_FRAMES = 2 * FRAMES_PER_S
 """How long the playback is listened to after its end, on silence: a word is recognized after it ended."""
 
+Detected = WakeDetected | StopDetected
+
 
 class Spotter:
-    """Several wake words on one stream of frames."""
+    """Several wake words, and the stop word where there is one, on one stream of frames."""
 
-    def __init__(self, words: Sequence[WakeWord], *, near_misses: bool = False) -> None:
+    def __init__(
+        self, words: Sequence[WakeWord], *, stop_word: WakeWord | None = None, near_misses: bool = False
+    ) -> None:
         """Open the words. Raises ModelError when one is not of the form that its engine needs."""
-        self._words = tuple(words)
+        self._words = (*words, *([stop_word] if stop_word else []))
+        self._stop_position = len(words)
         self._near_misses = near_misses
-        self._microphone = _Ear(self._words)
-        self._triggers = [Trigger(word.threshold, word.window) for word in words]
+        self._microphone = _Ear(self._words, sleeps=self._stop_position)
+        self._triggers = [Trigger(word.threshold, word.window) for word in self._words]
         self._playback: _Playback | None = None
-        self._held: dict[int, tuple[int, WakeDetected]] = {}
+        self._held: dict[int, tuple[int, Detected]] = {}
 
-    def process(self, frame: Frame, played: Pcm | None = None) -> list[WakeDetected | WakeNearMissed]:
+    def process(
+        self, frame: Frame, played: Pcm | None = None, *, stoppable: bool = False
+    ) -> list[Detected | WakeNearMissed]:
         """Eat one frame.
 
         played: what the device plays during this frame, int16 (320,), 16 kHz; None while it is silent.
+        stoppable: the stop word counts.
         Near misses come only when they were asked for.
         """
         self._follow_playback(frame.index, played)
-        near_misses: list[WakeDetected | WakeNearMissed] = []
-        for position, score in enumerate(self._microphone.process(frame.pcm)):
+        near_misses: list[Detected | WakeNearMissed] = []
+        if not stoppable and self._stop_position < len(self._words):
+            self._triggers[self._stop_position].reset()
+        for position, score in enumerate(self._microphone.process(frame.pcm, awake=stoppable)):
             decision = self._triggers[position].update(frame.index, score)
             if isinstance(decision, Detection):
                 self._hold(position, decision)
@@ -70,11 +84,14 @@ class Spotter:
     def _hold(self, position: int, detection: Detection) -> None:
         """While the device plays, wait until the same sound must have been scored in the playback, too."""
         word = self._words[position]
-        event = WakeDetected(frame=detection.frame, word=word.name, engine=word.engine, score=detection.score)
+        frame, score = detection.frame, detection.score
+        event: Detected = WakeDetected(frame=frame, word=word.name, engine=word.engine, score=score)
+        if position == self._stop_position:
+            event = StopDetected(frame=frame, word=word.name, score=score)
         wait_frames = ENGINES[word.engine].jitter_frames if self._playback else 0
         self._held[position] = (detection.frame + wait_frames, event)
 
-    def _release(self, index: int) -> list[WakeDetected]:
+    def _release(self, index: int) -> list[Detected]:
         """The detections whose waiting is over, without those of the own voice."""
         due = [position for position, (until, _) in self._held.items() if index >= until]
         events = [(position, self._held.pop(position)[1]) for position in due]
@@ -133,16 +150,23 @@ class _Playback:
 class _Ear:
     """The models of all words on one stream; words of the same engine share a front end."""
 
-    def __init__(self, words: Sequence[WakeWord]) -> None:
+    def __init__(self, words: Sequence[WakeWord], *, sleeps: int | None = None) -> None:
+        """`sleeps`: position of the word that is not always listened for."""
         self._front_ends: dict[str, FrontEnd] = {}
         self._models: list[tuple[str, WakeModel]] = []
-        for word in words:
+        self._sleeper: Sleeper | None = None
+        for position, word in enumerate(words):
             if word.engine not in self._front_ends:
                 self._front_ends[word.engine] = word.open_front_end()
-            self._models.append((word.engine, word.open_model()))
+            model = word.open_model()
+            if position == sleeps:
+                model = self._sleeper = Sleeper(model)
+            self._models.append((word.engine, model))
 
-    def process(self, pcm: Pcm) -> list[float | None]:
-        """The score of each word, in order; None where the frame brought none."""
+    def process(self, pcm: Pcm, *, awake: bool = True) -> list[float | None]:
+        """The score of each word, in order; None where the frame brought none, or the word sleeps."""
+        if self._sleeper is not None:
+            self._sleeper.wake(awake)
         features = {engine: front_end.process(pcm) for engine, front_end in self._front_ends.items()}
         return [model.process(features[engine]) for engine, model in self._models]
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from math import exp
 
-import msgspec
 from msgspec import Struct
 
 from appliance.audio.format import FRAME_MS, Frame
 from appliance.errors import AudioError
+from appliance.wake.card import card_of
 from appliance.wake.engine import WakeEngine, WakeWord
 from appliance.wake.sweep import Sweep
 
@@ -52,12 +52,13 @@ class Tuning:
     """Counts, for one word."""
 
     def __init__(self, word: WakeWord, engine: WakeEngine) -> None:
-        """`word`: with the threshold that is used at present; `engine`: hears it."""
+        """`word`: with the threshold that is used at present; `engine`: hears it. Raises ModelError (its card)."""
         self.word = word
         self._thresholds = sorted({*(step / _STEPS for step in range(1, _STEPS)), word.threshold})
         self._present = self._thresholds.index(word.threshold)
         self._counts = [0] * len(self._thresholds)
         self._engine = engine
+        self._curves = card_of(word.parts.files[0]).det if word.parts.files else ()
         self._sweep = Sweep(self._thresholds, word.window)
         self._moments: list[str] = []
         self._frames = 0
@@ -84,14 +85,13 @@ class Tuning:
         if not self._frames:
             raise AudioError("nothing was heard but silence; see the microphone: appliance devices --meter")
         hours = self._frames * FRAME_MS / 3_600_000
-        curves = _curves(self.word)
         rows = tuple(
             Row(
                 threshold=threshold,
                 false_wakes=count,
                 per_hour=count / hours,
                 certainty=certainty(count, hours * allowed_per_hour),
-                misses={curve.name: curve.at(threshold) for curve in curves},
+                misses={curve.name: curve.at(threshold) for curve in self._curves},
             )
             for threshold, count in zip(self._thresholds, self._counts, strict=True)
         )
@@ -122,34 +122,3 @@ def certainty(count: int, allowed: float) -> float:
         term *= allowed / number
         at_most += term
     return max(0.0, 1.0 - at_most)
-
-
-class _Miss(Struct, frozen=True):
-    threshold: float
-    miss_rate: float
-
-
-class _Curve(Struct, frozen=True):
-    """Misses by threshold in one condition."""
-
-    name: str
-    points: tuple[_Miss, ...]
-
-    def at(self, threshold: float) -> float:
-        below = [point for point in self.points if point.threshold <= threshold]
-        return max(below, key=lambda point: point.threshold).miss_rate if below else 0.0
-
-
-class _Card(Struct, frozen=True):
-    """Of the .json beside a model: what our own models tell of their misses."""
-
-    det: tuple[_Curve, ...] = ()
-
-
-def _curves(word: WakeWord) -> tuple[_Curve, ...]:
-    if not word.parts.files:
-        return ()
-    try:
-        return msgspec.json.decode(word.parts.files[0].path.with_suffix(".json").read_bytes(), type=_Card).det
-    except (OSError, msgspec.MsgspecError):  # models of others have no such file, or one without it
-        return ()

@@ -16,13 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from appliance import config_files, wake
 from appliance.config_files import MANIFEST, LoadedConfig
 from appliance.errors import BrokerError, ConfigError, ModelError, UsageError
 from appliance.models import OWN, ModelEntry, ModelStore, sha256_of
-from appliance.runtimes.tflite import TfliteFile, TfliteModel
 from appliance.wake.engine import WakeWord
 from tools.quantize import card as cards
 from tools.quantize.card import Card
@@ -101,8 +99,7 @@ def check(model: Path) -> tuple[WakeWord, Card]:
         raise UsageError(f"{model}: not a .tflite file; name the model itself")
     card = cards.read(model.with_suffix(".json"))
     word = wake.find(model)
-    word.open_model().close()
-    _check_threshold(model, card.micro.probability_cutoff)
+    wake.check(word)
     if card.sha256 != sha256_of(model) or not model.with_name("README.md").is_file():
         raise ModelError(f"{model}: has no card, or that of another file; write it: python -m tools.quantize card")
     missing = [name for name in ("licence", "data", "training", "det") if not getattr(card, name)]
@@ -185,15 +182,6 @@ def listen(name: str, config: LoadedConfig) -> None:
         )
     except (OSError, ValueError) as error:
         raise BrokerError(f"broker {settings.host}:{settings.port}: the command was not taken ({error})") from None
-
-
-def _check_threshold(model: Path, threshold: float) -> None:
-    gives = TfliteModel(TfliteFile.read(model, verified=True)).output
-    highest = (int(np.iinfo(gives.dtype).max) - gives.zero_point) * gives.scale
-    if not 0.0 < threshold <= highest:
-        raise ModelError(
-            f"{model}: its threshold is {threshold:g} and it gives 0..{highest:.4f} at most; choose another"
-        )
 
 
 def _with_block(place: Place, name: str, block: str) -> str:
