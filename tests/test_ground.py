@@ -17,7 +17,7 @@ from appliance.config_files import PROJECT, SHIPPED_CONFIG
 LOCKS = ("device", "dev", "build")
 VERBS = (
     *("help", "venv", "venv-tools", "models", "demo", "bench", "bench-live", "bench-commands", "bench-wake"),
-    *("lint", "test-live", "test", "lock", "clean"),
+    *("lint", "test-live", "test", "test-tools", "lock", "clean"),
 )
 LATER = (
     *("install", "deb"),

@@ -11,6 +11,7 @@ import sys
 from appliance.errors import ApplianceError
 
 STEPS = {
+    "run": "all of it: from the text of a word to its model, with card and report",
     "synthesize": "say a word, words like it, and other sentences with every voice there is",
     "record": "record yourself saying the word",
     "split": "split the data pack for a word: what to train with, what to measure with",
@@ -31,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     # One thread for linear algebra in each process: more only get into each other's way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow tells every start what processor it found
     words = sys.argv[1:] if arguments is None else arguments
     try:
         return _run(words)
@@ -49,7 +51,7 @@ def _run(words: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tools.quantize",
         description="From the text of a word to its wake model.",
-        epilog="Example: python -m tools.quantize synthesize computer --out runs/computer/clips",
+        epilog="Example: python -m tools.quantize run computer",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     steps = parser.add_subparsers(dest="step", metavar="STEP", title="steps", required=True)

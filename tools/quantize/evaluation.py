@@ -130,6 +130,9 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     method: str = ""
     """How speech and noise were mixed."""
 
+    recordings: str = ""
+    """What it was measured on, in a sentence without its full stop, where somebody knows."""
+
     def without_folder(self) -> "Evaluation":
         """With all paths relative to the folder that they have in common: for people, and for comparing."""
         clips = [clip.path for condition in self.conditions for clip in condition.clips]

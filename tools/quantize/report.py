@@ -108,11 +108,12 @@ def measured(evaluation: Evaluation) -> str:
     mixed = (
         f"; noise ({', '.join(noises)}) is mixed to the positives by the method {evaluation.method}" if noises else ""
     )
+    recordings = f"{evaluation.recordings}. " if evaluation.recordings else ""
     return (
-        f"{clean.positives} recordings of the word, {clean.negative_hours:.2f} h without it; each heard by the code of "
-        f"the device with 1 s of faint noise before and after{mixed}. A hit is a detection from the clip's start to "
-        f"1 s after its end, the decision the mean of {trigger.window} scores, then {trigger.refractory_s:g} s of "
-        f"rest. Intervals: 95 %, Wilson for misses, exact Poisson for false accepts."
+        f"{recordings}{clean.positives} recordings of the word, {clean.negative_hours:.2f} h without it; each heard by "
+        f"the code of the device with 1 s of faint noise before and after{mixed}. A hit is a detection from the clip's "
+        f"start to 1 s after its end, the decision the mean of {trigger.window} scores, then "
+        f"{trigger.refractory_s:g} s of rest. Intervals: 95 %, Wilson for misses, exact Poisson for false accepts."
     )
 
 

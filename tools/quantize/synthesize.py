@@ -101,16 +101,21 @@ def run(args: argparse.Namespace) -> int:
         negatives=args.negatives,
         seed=args.seed,
     )
-    args.out.mkdir(parents=True, exist_ok=True)
-    listed = {clip.path for clip in read_clips(args.out)} if (args.out / MANIFEST).is_file() else set()
-    there = {path for path in listed if path.is_file()}
-    unfinished = [batch for batch in batches(args.out, wanted) if not batch.paths <= there]
-    for made in map_all(make, unfinished, jobs=args.jobs, scheduler=args.scheduler, what="synthesize"):
-        append(args.out, [clip for clip in made.clips if clip.path not in listed])
-        for failure in made.failures:
-            print(f"synthesize: {failure}", file=sys.stderr)
+    say(args.out, wanted, jobs=args.jobs, scheduler=args.scheduler)
     _tell(args.out, wanted)
     return 0
+
+
+def say(folder: Path, wanted: Sequence[Order], *, jobs: int | None, scheduler: str | None) -> None:
+    """Make what is missing of the orders. Raises StageError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    listed = {clip.path for clip in read_clips(folder)} if (folder / MANIFEST).is_file() else set()
+    there = {path for path in listed if path.is_file()}
+    unfinished = [batch for batch in batches(folder, wanted) if not batch.paths <= there]
+    for made in map_all(make, unfinished, jobs=jobs, scheduler=scheduler, what=f"clips in {folder.name}"):
+        append(folder, [clip for clip in made.clips if clip.path not in listed])
+        for failure in made.failures:
+            print(f"synthesize: {failure}", file=sys.stderr)
 
 
 def orders(word: str, found: Voices, *, count: int, confusables: int, negatives: int, seed: int) -> list[Order]:

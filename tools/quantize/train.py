@@ -8,6 +8,7 @@ import dataclasses
 import json
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tools.quantize.clips import Clip, read_pcm
 from tools.quantize.examples import Examples, Kind, Material, joined, make, read_examples
 from tools.quantize.fit import Fitted, Settings, fit, scorer
 from tools.quantize.mine import hardest
+from tools.quantize.parallel import cores, map_all
 from tools.quantize.streams import find
 from tools.quantize.teacher import Embedding, Head, Lessons, train_head
 from tools.quantize.validate import RATES_PER_H, Validation, Verdict, read_validation
@@ -54,26 +56,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--epochs", type=float, default=10.0, metavar="N", help="of the first round (10)")
     parser.add_argument("--rounds", type=int, default=1, metavar="N", help="of mining and training on (1)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="seeds at a time (one a core)")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster, instead of this machine")
 
 
 def run(args: argparse.Namespace) -> int:
     """Train each seed that is not done, and keep the best. Raises UsageError, AudioError, StageError."""
     args.out.mkdir(parents=True, exist_ok=True)
     missing = [seed for seed in args.seeds if not (args.out / f"seed-{seed}.json").exists()]
-    if missing:
-        school = _school(args)
-        for seed in missing:
-            fitted = school.train(Settings(seed=seed, epochs=args.epochs), rounds=args.rounds)
-            fitted.weights.save(str(args.out / f"seed-{seed}.npz"))
-            text = json.dumps(figures(fitted.verdict), indent=1)
-            (args.out / f"seed-{seed}.json").write_text(text + "\n", encoding="utf-8")
-    costs = {seed: _cost(args.out / f"seed-{seed}.json") for seed in args.seeds}
+    jobs = min(args.jobs or cores(), max(1, len(missing)))
+    task = Task(
+        word=args.word,
+        examples=args.examples,
+        clips=tuple(args.clips),
+        positives=tuple(args.positives),
+        negatives=tuple(args.negatives),
+        noise=args.noise,
+        threads=max(1, cores() // jobs),
+    )
+    courses = [Course(task=task, seed=seed, epochs=args.epochs, rounds=args.rounds) for seed in missing]
+    for course, fitted in map_all(train_seed, courses, jobs=jobs, scheduler=args.scheduler, what="seeds"):
+        fitted.weights.save(str(args.out / f"seed-{course.seed}.npz"))
+        text = json.dumps(figures(fitted.verdict), indent=1)
+        (args.out / f"seed-{course.seed}.json").write_text(text + "\n", encoding="utf-8")
+    costs = {seed: _cost(file) for seed in args.seeds if (file := args.out / f"seed-{seed}.json").exists()}
     for seed, cost in costs.items():
         print(f"seed {seed}: cost {cost:.4f}", file=sys.stderr)
     best = min(costs, key=lambda seed: costs[seed])
     (args.out / "weights.npz").write_bytes((args.out / f"seed-{best}.npz").read_bytes())
     print(args.out / "weights.npz")
     return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What to learn from; the same for every seed."""
+
+    word: str
+    examples: Path
+    clips: tuple[Path, ...]
+    positives: tuple[Path, ...]
+    negatives: tuple[Path, ...]
+    noise: Path
+    threads: int
+    """Of TensorFlow in each process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """The training of one seed."""
+
+    task: Task
+    seed: int
+    epochs: float
+    rounds: int
+
+
+def train_seed(course: Course) -> tuple[Course, Fitted]:
+    """Train one seed, in a process of its own. The result has no Keras model: that cannot travel."""
+    fitted = _school(course.task).train(Settings(seed=course.seed, epochs=course.epochs), rounds=course.rounds)
+    return course, dataclasses.replace(fitted, model=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,18 +167,24 @@ def figures(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _school(args: argparse.Namespace) -> School:
-    examples = read_examples(args.examples)
+@lru_cache(maxsize=1)
+def _school(task: Task) -> School:
+    if task.threads < cores():
+        import tensorflow as tf  # type: ignore[import-untyped,import-not-found,unused-ignore]
+
+        tf.config.threading.set_intra_op_parallelism_threads(task.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(task.threads)
+    examples = read_examples(task.examples)
     validation = read_validation(
-        find(args.positives, label=args.word, split="dev", positive=True),
-        find(args.negatives, label=args.word, split="dev", positive=False),
-        read_pcm(Clip(path=args.noise)),
+        find(task.positives, label=task.word, split="dev", positive=True),
+        find(task.negatives, label=task.word, split="dev", positive=False),
+        read_pcm(Clip(path=task.noise)),
         SNRS_DB,
     )
     return School(
         examples=examples,
         validation=validation,
-        material=read_material(args.word, tuple(args.clips)).material,
+        material=read_material(task.word, task.clips).material,
         embedding=Embedding(ModelStore(MANIFEST, MANIFEST.parent).folder(TEACHER)),
         heads=[train_head(examples.embedding, examples.word_end_row, seed=seed) for seed in range(1, TEACHERS + 1)],
     )
