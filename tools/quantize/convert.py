@@ -71,8 +71,9 @@ def refuse_lossy(weights: Weights, int8: Candidate, validation: Validation) -> N
     before = whole.missed(whole.threshold(OPERATING_RATE_PER_H))
     after = int8.verdict.missed(int8.verdict.threshold(OPERATING_RATE_PER_H))
     for name, most in MOST_LOST.items():
+        one_clip = 1.0 / max(1, len(whole.heard.get(name, ())))
         lost = after.get(name, 0.0) - before.get(name, 0.0)
-        if lost > max(most, 1.0 / len(whole.heard[name])) + 1e-9:  # of few words one clip is more, and chance
+        if lost > max(most, one_clip) + 1e-9:  # of few words one is more than that, and chance
             raise StageError(
                 f"INT8 misses {100 * lost:.1f} points more of the {name} words than float does; "
                 f"{100 * most:g} are allowed: train longer, or with another seed"
