@@ -19,6 +19,7 @@ from appliance.mqtt.event_queue import CAPACITY
 from appliance.mqtt.outgoing import AT_ONCE_LIMIT
 from appliance.speech.detector import BLOCK_SAMPLES
 from appliance.wake.sleeper import PAST_FRAMES
+from appliance.wake.verifier import PAST_FRAMES as PAST_HEARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,10 @@ LEDGER = (
     Buffer("wake.openwakeword: _samples, _rows, _past", 80, 40, "its models eat 80 ms", "never: emptied by each block"),
     Buffer("wake.trigger: _scores", None, 60, "the mean of the newest scores", "the oldest score goes"),
     Buffer("wake.sleeper: _past", ms_of_frames(PAST_FRAMES), 0, "the stop word's model, asleep", "the oldest goes"),
+    Buffer("wake.verifier: _scores", None, 60, "the mean of the newest scores opens the gate", "the oldest score goes"),
+    Buffer(
+        "wake.verifier: _past", ms_of_frames(PAST_HEARD), 0, "what the verifier hears again", "the oldest frame goes"
+    ),
     Buffer("wake.sweep: _recent", None, 0, "scores, in `appliance tune` only", "the oldest score goes"),
     Buffer("speech.detector: _pending, _input, _state", _BLOCK_MS, _BLOCK_MS / 2, "its model eats 32 ms", "never"),
     Buffer(

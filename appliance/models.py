@@ -35,6 +35,7 @@ class Kind(StrEnum):
 
     RECOGNIZER = "recognizer"
     SPEECH_DETECTOR = "speech_detector"
+    PRONUNCIATIONS = "pronunciations"
     VOICE = "voice"
     WAKE = "wake"
     WAKE_FEATURES = "wake_features"
@@ -90,12 +91,12 @@ class WakeSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Number of newest scores the mean is taken over."""
 
     features: str = ""
-    """Name of the model that makes this one's features; openwakeword only."""
+    """Name of the model that makes what openwakeword hears; with int8, what its verifier hears."""
 
     def __post_init__(self) -> None:
-        """Features belong to openWakeWord and to nothing else."""
-        if (self.engine is WakeEngineName.OPENWAKEWORD) != bool(self.features):
-            raise ValueError("features is needed with engine = openwakeword, and only there")
+        """openWakeWord hears nothing without features."""
+        if self.engine is WakeEngineName.OPENWAKEWORD and not self.features:
+            raise ValueError("features is needed with engine = openwakeword")
 
 
 class ModelEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -143,13 +144,8 @@ class _Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     model: tuple[ModelEntry, ...]
 
     def __post_init__(self) -> None:
-        kinds = {entry.name: entry.kind for entry in self.model}
-        if len(kinds) < len(self.model):
+        if len({entry.name for entry in self.model}) < len(self.model):
             raise ValueError("two models have the same name")
-        for entry in self.model:
-            features = entry.wake.features if entry.wake else ""
-            if features and kinds.get(features) is not Kind.WAKE_FEATURES:
-                raise ValueError(f'wake.features of "{entry.name}": no model "{features}" of kind wake_features')
 
 
 class ModelStore:
@@ -171,6 +167,13 @@ class ModelStore:
         if both := shipped.keys() & own.keys():
             raise ConfigError(f'{own_path}: model "{min(both)}": there is one of this name already; rename yours')
         self._entries = shipped | own
+        for entry in self._entries.values():
+            features = entry.wake.features if entry.wake else ""
+            if features and (features not in self._entries or self._entries[features].kind is not Kind.WAKE_FEATURES):
+                where = own_path if entry.name in own else manifest_path
+                raise ConfigError(
+                    f'{where}: wake.features of "{entry.name}": no model "{features}" of kind wake_features'
+                )
         self._folders = dict.fromkeys(shipped, manifest_path.parent) | dict.fromkeys(own, directory)
         self._good: set[str] = set()
 

@@ -1,19 +1,18 @@
 """Installing a model of one's own: its entry, its files, and what is refused."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from appliance.config_files import MANIFEST
 from appliance.errors import ApplianceError, ConfigError, ModelError
 from appliance.models import ModelStore, sha256_of
-from appliance.wake.engine import Parts, WakeWord
+from appliance.wake.card import VerifierCard
 from tools.quantize import card as cards
 from tools.quantize.install import Place, check, install
 
-WORD = WakeWord(name="hello_house", engine="int8", threshold=0.83, window=3, parts=Parts())
 CARD = cards.Card(wake_word="Hello House", micro=cards.Micro(0.83, 3), licence="Apache-2.0")
 
 
@@ -28,7 +27,7 @@ def model(tmp_path: Path) -> Path:
 
 
 def test_a_model_of_ones_own_stands_beside_the_others(model: Path, tmp_path: Path) -> None:
-    install(model, WORD, CARD, "hello_house", Place(folder=tmp_path / "models"))
+    install(model, CARD, "hello_house", Place(folder=tmp_path / "models"))
     store = ModelStore(MANIFEST, tmp_path / "models")
     entry = store.entry("hello_house")
     assert entry.wake is not None
@@ -38,14 +37,24 @@ def test_a_model_of_ones_own_stands_beside_the_others(model: Path, tmp_path: Pat
     assert store.folder("hello_house") == tmp_path / "models" / "hello_house"
 
 
+def test_a_verifier_comes_along(model: Path, tmp_path: Path) -> None:
+    model.with_name("hello.verifier.tflite").write_text("a head")
+    verifier = VerifierCard(model="hello.verifier.tflite", sha256="", features="oww-features", gate=0.1, threshold=0.6)
+    install(model, msgspec.structs.replace(CARD, verifier=verifier), "hello", Place(folder=tmp_path / "models"))
+    entry = ModelStore(MANIFEST, tmp_path / "models").entry("hello")
+    assert "hello.verifier.tflite" in entry.files
+    assert entry.wake is not None
+    assert (entry.wake.threshold, entry.wake.window, entry.wake.features) == (0.6, 3, "oww-features")
+
+
 def test_installed_again_it_is_renewed_and_nothing_else_changes(model: Path, tmp_path: Path) -> None:
     place = Place(folder=tmp_path / "models")
-    install(model, WORD, CARD, "one", place)
-    install(model, WORD, CARD, "two", place)
+    install(model, CARD, "one", place)
+    install(model, CARD, "two", place)
     text = place.manifest.read_text().replace('[[model]]\nname = "two"', '# of last year\n[[model]]\nname = "two"')
     place.manifest.write_text(text)
     model.write_text("better weights")
-    install(model, replace(WORD, threshold=0.7), CARD, "one", place)
+    install(model, msgspec.structs.replace(CARD, micro=cards.Micro(0.7, 3)), "one", place)
     store = ModelStore(MANIFEST, place.folder)
     assert store.entry("one").wake.threshold == 0.7  # type: ignore[union-attr]
     assert store.entry("one").files["hello.tflite"] == sha256_of(model)
@@ -60,7 +69,7 @@ def test_a_shipped_model_goes_into_the_projects_manifest(model: Path, tmp_path: 
     folder.mkdir()
     (folder / "manifest.toml").write_text("# what there is\n" + MANIFEST.read_text().partition("\n\n")[2])
     place = Place(folder=folder, shipped=True)
-    install(model, WORD, CARD, "hello_house", place)
+    install(model, CARD, "hello_house", place)
     store = ModelStore(folder / "manifest.toml", folder)
     assert store.entry("hello_house").default is True
     assert store.names()[:-1] == ModelStore(MANIFEST, tmp_path).names()
@@ -73,14 +82,14 @@ def test_a_shipped_model_goes_into_the_projects_manifest(model: Path, tmp_path: 
 )
 def test_a_wrong_name_is_refused_and_nothing_is_left(model: Path, tmp_path: Path, name: str, words: str) -> None:
     with pytest.raises(ApplianceError, match=words):
-        install(model, WORD, CARD, name, Place(folder=tmp_path / "models"))
+        install(model, CARD, name, Place(folder=tmp_path / "models"))
     assert not (tmp_path / "models").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(model: Path, tmp_path: Path) -> None:
     (tmp_path / "models").write_text("a file")
     with pytest.raises(ConfigError, match="cannot be written"):
-        install(model, WORD, CARD, "hello_house", Place(folder=tmp_path / "models"))
+        install(model, CARD, "hello_house", Place(folder=tmp_path / "models"))
 
 
 @pytest.fixture

@@ -218,10 +218,13 @@ def test_calibration_takes_both_kinds_from_everywhere() -> None:
 def test_the_card_has_what_the_device_reads(tmp_path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "computer.tflite"
     path.write_bytes(b"model")
+    path.with_name("computer.verifier.tflite").write_bytes(b"head")
     fields = card("computer", path, verdict(2.0, (0.8, 0.6)))
     assert fields["wake_word"] == "computer"
     assert fields["micro"]["probability_cutoff"] == pytest.approx(0.7)
     assert fields["micro"]["sliding_window_size"] == 3
+    assert fields["verifier"]["model"] == "computer.verifier.tflite"
+    assert fields["verifier"]["gate"] == 0.05  # nothing of these negatives is so high that it is asked 60 times an hour
 
 
 @pytest.mark.slow

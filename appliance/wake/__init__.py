@@ -1,5 +1,8 @@
 """Wake words: `load` gives the scores of one word, `find` what a `Spotter` needs to hear several."""
 
+import hashlib
+import logging
+from dataclasses import replace
 from pathlib import Path
 
 from appliance.config_files import MANIFEST
@@ -7,10 +10,16 @@ from appliance.errors import ModelError, UnknownModelError
 from appliance.models import Kind, ModelStore, WakeEngineName
 from appliance.runtimes.tflite import TfliteFile
 from appliance.runtimes.vosk import VoskModel
-from appliance.wake.card import card_of, compare, normal
+from appliance.wake import embedding
+from appliance.wake.card import Card, card_of, compare, normal
 from appliance.wake.engine import JoinedEngine, Parts, WakeEngine, WakeWord
-from appliance.wake.int8 import Int8Model
+from appliance.wake.int8 import Int8Model, MicroModel
 from appliance.wake.phrase import THRESHOLD, WINDOW_FRAMES
+
+_LOGGER = logging.getLogger(__name__)
+
+VERIFIER = ".verifier.tflite"
+"""How the file of a verifier's head ends; every other .tflite file of a wake word is its model."""
 
 __all__ = ["WakeEngine", "WakeWord", "check", "find", "load"]
 
@@ -35,9 +44,9 @@ def find(name_or_path: str | Path, *, store: ModelStore | None = None, phrases: 
             or its card is not of the form, or disagrees with the manifest.
     """
     asked = str(name_or_path)
-    if asked.endswith(".tflite"):
-        return _from_path(Path(asked))
     store = store or ModelStore(MANIFEST, MANIFEST.parent)
+    if asked.endswith(".tflite"):
+        return _from_path(Path(asked), store)
     known = {normal(name): name for name in store.names(Kind.WAKE)}
     if normal(asked) in known:
         return _from_manifest(known[normal(asked)], store)
@@ -57,9 +66,10 @@ def check(word: WakeWord) -> None:
     """
     model = word.open_model()
     try:
-        if isinstance(model, Int8Model) and word.threshold > model.highest:
+        scorer = model.scorer if isinstance(model, MicroModel) else None
+        if isinstance(scorer, Int8Model) and word.threshold > scorer.highest:
             raise ModelError(
-                f"{word.parts.files[0].path}: its threshold is {word.threshold:g} and it gives 0..{model.highest:.4f} "
+                f"{word.parts.files[0].path}: its threshold is {word.threshold:g} and it gives 0..{scorer.highest:.4f} "
                 f"at most; choose another in its card or the manifest"
             )
     finally:
@@ -67,42 +77,66 @@ def check(word: WakeWord) -> None:
 
 
 def _from_manifest(name: str, store: ModelStore) -> WakeWord:
-    entry = store.entry(name)
-    assert entry.wake is not None, "the manifest gives every wake word its settings"
-    files = [_model_file(store, name)]
-    if entry.wake.engine is WakeEngineName.INT8:
-        compare(files[0], entry.wake)
-    if entry.wake.features:
-        folder = store.folder(entry.wake.features)
-        files += [
-            TfliteFile.read(folder / f"{part}.tflite", verified=True) for part in ("melspectrogram", "embedding_model")
-        ]
+    wake = store.entry(name).wake
+    assert wake is not None, "the manifest gives every wake word its settings"
+    file = _model_file(store, name)
+    if wake.engine is WakeEngineName.INT8:
+        compare(file, wake)
+        alone = WakeWord(
+            name=name, engine="int8", threshold=wake.threshold, window=wake.window, parts=Parts(files=(file,))
+        )
+        return _with_verifier(alone, card_of(file), store)
     return WakeWord(
         name=name,
-        engine=entry.wake.engine.value,
-        threshold=entry.wake.threshold,
-        window=entry.wake.window,
-        parts=Parts(files=tuple(files)),
+        engine=wake.engine.value,
+        threshold=wake.threshold,
+        window=wake.window,
+        parts=Parts(files=(file, *_features(store, wake.features))),
     )
 
 
+def _features(store: ModelStore, name: str) -> list[TfliteFile]:
+    folder = store.folder(name)
+    return [TfliteFile.read(folder / file, verified=True) for file in embedding.FILES]
+
+
 def _model_file(store: ModelStore, name: str) -> TfliteFile:
-    names = [file for file in store.entry(name).files if file.endswith(".tflite")]
+    names = [file for file in store.entry(name).files if file.endswith(".tflite") and not file.endswith(VERIFIER)]
     if len(names) != 1:
         raise ModelError(f'model "{name}": the manifest names {len(names)} .tflite files; a wake word has one')
     return TfliteFile.read(store.folder(name) / names[0], verified=True)
 
 
-def _from_path(path: Path) -> WakeWord:
+def _from_path(path: Path, store: ModelStore) -> WakeWord:
     file = TfliteFile.read(path)
     card = card_of(file)
-    return WakeWord(
+    alone = WakeWord(
         name=normal(card.wake_word or path.stem),
         engine="int8",
-        threshold=card.micro.probability_cutoff,
+        threshold=card.verifier.threshold if card.verifier else card.micro.probability_cutoff,
         window=card.micro.sliding_window_size,
         parts=Parts(files=(file,)),
     )
+    return _with_verifier(alone, card, store)
+
+
+def _with_verifier(alone: WakeWord, card: Card, store: ModelStore) -> WakeWord:
+    """A word whose card names a verifier gets it, but for a warning where what that hears is not installed."""
+    if card.verifier is None:
+        return alone
+    (file,) = alone.parts.files
+    head = TfliteFile.read(file.path.with_name(card.verifier.model))
+    if hashlib.sha256(head.contents).hexdigest() != card.verifier.sha256:
+        raise ModelError(
+            f"{head.path}: not the verifier that the card of {file.path.name} names; take all of them again"
+        )
+    try:
+        features = _features(store, card.verifier.features)
+    except ModelError as error:
+        _LOGGER.warning("%s: without its verifier it misses and wakes falsely more often: %s", alone.name, error)
+        return replace(alone, threshold=card.micro.probability_cutoff)
+    parts = Parts(files=(file, head, *features), gate=card.verifier.gate, gate_window=alone.window)
+    return replace(alone, window=1, parts=parts)
 
 
 def _from_phrase(phrase: str, recognizer: VoskModel) -> WakeWord:

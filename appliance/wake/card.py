@@ -53,6 +53,23 @@ class Curve(Struct, frozen=True):
         return max(below, key=lambda point: point.threshold).miss_rate if below else 0.0
 
 
+class VerifierCard(Struct, frozen=True):
+    """A second stage, which hears again what the model takes for the word."""
+
+    model: str
+    """File of its head, beside the model."""
+
+    sha256: str
+    features: str
+    """Name of the model that makes what the head hears."""
+
+    gate: Annotated[float, Meta(gt=0.0, lt=1.0)]
+    """Mean score of the model from which it is heard again."""
+
+    threshold: Annotated[float, Meta(gt=0.0, lt=1.0)]
+    """The head's score that wakes."""
+
+
 class Card(Struct, frozen=True):
     """What of a card the device reads; all but the first two is only in our own."""
 
@@ -61,6 +78,7 @@ class Card(Struct, frozen=True):
     sha256: str = ""
     """Of the model file."""
 
+    verifier: VerifierCard | None = None
     operating_points: tuple[OperatingPoint, ...] = ()
     det: tuple[Curve, ...] = ()
 

@@ -8,25 +8,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy.typing as npt
-
 from appliance.audio.format import Frame, Pcm
 from appliance.runtimes.tflite import TfliteFile
 from appliance.runtimes.vosk import VoskModel
-from appliance.wake.features import MicroFeatures, Samples
-from appliance.wake.int8 import Int8Model
+from appliance.wake.features import MicroFrontEnd, Samples
+from appliance.wake.int8 import Int8Model, MicroModel, RowScorer
 from appliance.wake.openwakeword import EmbeddingFeatures, OpenWakeWordModel
 from appliance.wake.phrase import STEP_FRAMES, PhraseModel
+from appliance.wake.verifier import VerifiedModel, Verifier
 
-Features = npt.NDArray[Any]
-"""Rows of features that a frame completed, oldest first; what is in a row is between a front end and its models."""
+Features = Any
+"""What a front end makes of a frame, mostly rows, oldest first; what they are is between it and its models."""
 
 
 class FrontEnd(Protocol):
     """Makes features of a stream of frames."""
 
     def process(self, pcm: Pcm) -> Features:
-        """Eat one frame, int16 (320,); the rows that it completed, shape (n, ...), n may be 0."""
+        """Eat one frame, int16 (320,); what it completed."""
 
     def reset(self) -> None:
         """Forget the past."""
@@ -39,7 +38,7 @@ class WakeModel(Protocol):
     """Scores a stream of features for one word."""
 
     def process(self, features: Features) -> float | None:
-        """Eat rows; the newest score in 0..1, None when they completed none."""
+        """Eat the features of a frame; the newest score in 0..1, None when they completed none."""
 
     def reset(self) -> None:
         """Forget the past."""
@@ -66,7 +65,13 @@ class Parts:
     """What a word's engine is built from; which of them it needs, its row in ENGINES says."""
 
     files: tuple[TfliteFile, ...] = ()
-    """The word's own model first; for openwakeword then the melspectrogram and the embedding."""
+    """The word's own model first; for openwakeword then the melspectrogram and the embedding; for int8 with a verifier
+    its head, the melspectrogram and the embedding."""
+
+    gate: float = 0.0
+    """Of a verifier: mean of the first model's newest `gate_window` scores from which it hears again."""
+
+    gate_window: int = 1
 
     recognizer: VoskModel | None = None
     phrase: str = ""
@@ -131,6 +136,17 @@ class JoinedEngine:
         self._model.close()
 
 
+def _int8_model(parts: Parts) -> WakeModel:
+    return with_verifier(Int8Model(parts.files[0]), parts)
+
+
+def with_verifier(first: RowScorer, parts: Parts) -> WakeModel:
+    """A scorer of micro features with the verifier that is among the parts, or on its own."""
+    if len(parts.files) == 1:
+        return MicroModel(first)
+    return VerifiedModel(first, Verifier(*parts.files[1:]), parts.gate, parts.gate_window)
+
+
 def _phrase_model(parts: Parts) -> WakeModel:
     assert parts.recognizer is not None, "a phrase is found only where there is a recognizer"
     return PhraseModel(parts.recognizer, parts.phrase)
@@ -139,8 +155,8 @@ def _phrase_model(parts: Parts) -> WakeModel:
 ENGINES: dict[str, Engine] = {
     "int8": Engine(
         jitter_frames=2,
-        front_end=lambda parts: MicroFeatures(),
-        model=lambda parts: Int8Model(parts.files[0]),
+        front_end=lambda parts: MicroFrontEnd(),
+        model=_int8_model,
     ),
     "openwakeword": Engine(
         jitter_frames=4,

@@ -3,6 +3,8 @@
 The tools that train wake words use the same objects, so a model hears on the device what it heard in training.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -36,6 +38,35 @@ class MicroFeatures:
     def reset(self) -> None:
         """Forget the past, gain control and noise estimates included."""
         self._frontend = self._make()
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class MicroFrame(NamedTuple):
+    """What the models of the engine int8 are given of each frame."""
+
+    rows: npt.NDArray[np.float32]
+    """Micro features, (n, 40)."""
+
+    pcm: Pcm
+    """The frame itself, for those that hear it again."""
+
+
+class MicroFrontEnd:
+    """Micro features, with the samples beside them."""
+
+    def __init__(self) -> None:
+        """Load the library."""
+        self._features = MicroFeatures()
+
+    def process(self, pcm: Pcm) -> MicroFrame:
+        """One frame, int16 (320,)."""
+        return MicroFrame(self._features.process(pcm), pcm)
+
+    def reset(self) -> None:
+        """Forget the past."""
+        self._features.reset()
 
     def close(self) -> None:
         """Nothing is held."""

@@ -6,12 +6,14 @@ output  uint8 or int8 (1, 1): probability that the word just ended
 The network keeps its past in variables of its own, so rows go in once, in order.
 """
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 
 from appliance.errors import ModelError
 from appliance.runtimes.tflite import TfliteFile, TfliteModel
-from appliance.wake.features import MICRO_BANDS
+from appliance.wake.features import MICRO_BANDS, MicroFrame
 
 
 class Int8Model:
@@ -67,3 +69,32 @@ class Int8Model:
     def _step(self) -> float:
         gives = self._model.output
         return (int(self._model.invoke(self._block)[0, 0]) - gives.zero_point) * gives.scale
+
+
+class RowScorer(Protocol):
+    """Scores micro features."""
+
+    def process(self, features: npt.NDArray[np.float32]) -> float | None:
+        """Eat rows (n, 40); the newest score in 0..1 when they completed a step, else None."""
+
+    def reset(self) -> None:
+        """Forget the past."""
+
+
+class MicroModel:
+    """A scorer of micro features on its own, as a wake model."""
+
+    def __init__(self, scorer: RowScorer) -> None:
+        """Take over a scorer without past."""
+        self.scorer = scorer
+
+    def process(self, features: MicroFrame) -> float | None:
+        """Eat the features of a frame; the newest score in 0..1, None when they completed none."""
+        return self.scorer.process(features.rows)
+
+    def reset(self) -> None:
+        """Forget the past."""
+        self.scorer.reset()
+
+    def close(self) -> None:
+        """Nothing outlives the object."""

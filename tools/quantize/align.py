@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from appliance.audio.format import SAMPLE_RATE_HZ, Pcm
+from appliance.wake.embedding import FIRST_END_SAMPLES, STEP_SAMPLES
+from appliance.wake.verifier import HEARD
 from tools.quantize.alter import EXAMPLE_SAMPLES, Word
-from tools.quantize.teacher import FIRST_END_SAMPLES, HEARD, STEP_SAMPLES, Embedding
+from tools.quantize.teacher import Embedding
 
 Array = npt.NDArray[np.float64]
 Ends = npt.NDArray[np.int64]

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from appliance.errors import ConfigError, UsageError
 from appliance.models import sha256_of
+from appliance.wake.card import VerifierCard
 from tools.quantize import evaluation as evaluations
 from tools.quantize import pictures, report
 from tools.quantize.clips import Clip, read_clips
@@ -61,6 +62,7 @@ class Card(Struct, frozen=True, kw_only=True):
     """What to know before it is used: what it was not tested with."""
 
     sha256: str = ""
+    verifier: VerifierCard | None = None
     det: tuple[Condition, ...] = ()
 
 
@@ -130,8 +132,8 @@ def data_of(clips: Iterable[Clip], word: str) -> list[Data]:
 def with_figures(fields: Mapping[str, Any], model: Path, evaluation: Evaluation) -> dict[str, Any]:
     """The card's fields with curve and operating points. Raises UsageError when these are of another model."""
     sha256 = sha256_of(model)
-    cutoff = fields.get("micro", {}).get("probability_cutoff")
-    if evaluation.sha256 != sha256 or evaluation.trigger.threshold != cutoff:
+    own = fields.get("verifier", {}).get("threshold") or fields.get("micro", {}).get("probability_cutoff")
+    if evaluation.sha256 != sha256 or evaluation.trigger.threshold != own:
         raise UsageError(f"{model}: the evaluation is of another file or threshold; evaluate this one")
     chosen = {name: evaluation.clean.at(value).threshold for name, value in report.operating_points(evaluation).items()}
     kept = sorted({*chosen.values(), *_GRID, *_steps(evaluation.clean)})
@@ -153,8 +155,8 @@ def readme(card: Card, file: str, evaluation: Evaluation) -> str:
     sections = [
         f"# {card.wake_word}",
         f'Wakes on "{word}". A streaming network for the engine int8: `{file}`, {evaluation.bytes / 1000:.1f} kB, '
-        f"{cost}. It hears 16 kHz sound through microWakeWord's front end (40 bands, a row each 10 ms) and wakes when "
-        f"the mean of {card.micro.sliding_window_size} scores reaches {card.micro.probability_cutoff:g}.",
+        f"{cost}. It hears 16 kHz sound through microWakeWord's front end (40 bands, a row each 10 ms). "
+        f"{_decision(card, evaluation)}",
         f"Licence: {card.licence or NOT_KNOWN}. SHA-256 of the model: `{card.sha256}`.",
         f"## Figures\n\n{report.measured(evaluation)}\n\n{report.figures(evaluation)}\n\n![curves](det.svg)",
         "Thresholds chosen by false accepts are chosen on these very negatives: new ones will give a little more.",
@@ -166,6 +168,18 @@ def readme(card: Card, file: str, evaluation: Evaluation) -> str:
         "to people who do not know of it, or to recognize who speaks.",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _decision(card: Card, evaluation: Evaluation) -> str:
+    mean = f"the mean of {card.micro.sliding_window_size} scores reaches"
+    if card.verifier is None:
+        return f"It wakes when {mean} {card.micro.probability_cutoff:g}."
+    return (
+        f"Where {mean} {card.verifier.gate:g}, a verifier hears the newest 1.7 s again ({card.verifier.features} and "
+        f"`{card.verifier.model}`, {evaluation.verifier_bytes / 1000:.0f} kB together; in these negatives "
+        f"{evaluation.verified_per_hour:.0f} times an hour) and it wakes when that scores {card.verifier.threshold:g}. "
+        f"On its own it would wake at {card.micro.probability_cutoff:g}."
+    )
 
 
 def _steps(condition: Condition) -> list[float]:

@@ -19,7 +19,7 @@ from appliance.errors import ModelError, UsageError
 from appliance.models import Kind, ModelStore
 from appliance.runtimes.tflite import TfliteFile, TfliteModel, choose_runtime
 from appliance.runtimes.vosk import VoskModel
-from appliance.wake.engine import JoinedEngine, Parts, WakeEngine, WakeModel, WakeWord
+from appliance.wake.engine import JoinedEngine, Parts, WakeEngine, WakeModel, WakeWord, with_verifier
 from appliance.wake.features import MICRO_BANDS
 from appliance.wake.phrase import THRESHOLD, WINDOW_FRAMES
 
@@ -52,10 +52,14 @@ class Contestant:
     """The library that runs it, and its version."""
 
     size_bytes: int
+    """Of all that always runs."""
+
     sha256: str
     """Of the word's own model file; empty where it has none."""
 
     open: Callable[[], WakeEngine]
+    verifier_bytes: int = 0
+    """Of what runs only where the small network took something for the word; other words may share most of it."""
 
 
 def find(reference: Reference) -> Contestant:
@@ -80,7 +84,8 @@ def find(reference: Reference) -> Contestant:
         threshold=word.threshold,
         window=word.window,
         runtime=_runtime("vosk" if word.engine == "phrase" else None),
-        size_bytes=sum(len(file.contents) for file in word.parts.files) or store.entry(_recognizer(store)).size_bytes,
+        size_bytes=sum(_sizes(word, always=True)) or store.entry(_recognizer(store)).size_bytes,
+        verifier_bytes=sum(_sizes(word, always=False)),
         sha256=_sha256(word.parts.files[:1]),
         open=lambda: JoinedEngine(word.open_front_end(), word.open_model()),
     )
@@ -130,9 +135,6 @@ class FloatModel:
         self._model.restart()
         self._rows = self._rows[:0]
 
-    def close(self) -> None:
-        """Nothing outlives the object."""
-
 
 def _word(model: str, engine: str | None, store: ModelStore) -> WakeWord:
     if engine == "phrase":
@@ -171,7 +173,7 @@ def _float(path: Path) -> Contestant:
     word = wake.find(path)
 
     def open_model() -> WakeModel:
-        return FloatModel(file)
+        return with_verifier(FloatModel(file), word.parts)
 
     open_model().close()
     return Contestant(
@@ -181,9 +183,16 @@ def _float(path: Path) -> Contestant:
         window=word.window,
         runtime=_runtime(None),
         size_bytes=len(file.contents),
+        verifier_bytes=sum(_sizes(word, always=False)),
         sha256=_sha256([file]),
         open=lambda: JoinedEngine(word.open_front_end(), open_model()),
     )
+
+
+def _sizes(word: WakeWord, *, always: bool) -> list[int]:
+    first = 1 if word.engine == "int8" else len(word.parts.files)
+    files = word.parts.files[:first] if always else word.parts.files[first:]
+    return [len(file.contents) for file in files]
 
 
 def _sha256(files: Sequence[TfliteFile]) -> str:
@@ -195,7 +204,7 @@ def _file_in(model: str) -> str:
     path = Path(model)
     if not path.is_dir():
         return model
-    files = sorted(path.glob("*.tflite"))
+    files = sorted(file for file in path.glob("*.tflite") if not file.name.endswith(wake.VERIFIER))
     if len(files) != 1:
         raise ModelError(f"{path}: holds {len(files)} .tflite files; name one")
     return str(files[0])

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from appliance.audio.format import SAMPLE_RATE_HZ
 from appliance.errors import AudioError, UsageError
 from tools.mixing import METHOD
@@ -114,6 +116,10 @@ def table(evaluation: Evaluation) -> str:
         f"{evaluation.word} ({evaluation.engine}, {evaluation.runtime}): {evaluation.us_per_frame:.1f} us a frame, "
         f"{evaluation.bytes / 1000:.1f} kB; {evaluation.clean.positives} positives, {hours:.2f} h of negatives"
     ]
+    if evaluation.verifier_bytes:
+        lines.append(
+            f"  verifier: {evaluation.verifier_bytes / 1000:.0f} kB, asked {evaluation.verified_per_hour:.0f} times/h"
+        )
     own = evaluation.clean.at(evaluation.trigger.threshold).threshold
     chosen = {
         "its own threshold": own,
@@ -133,6 +139,11 @@ def table(evaluation: Evaluation) -> str:
                 f"({100 * at.miss_ci95[0]:.1f}..{100 * at.miss_ci95[1]:.1f})"
             )
     return "\n".join(lines)
+
+
+def _openings(others: Judged) -> int:
+    """How often a word of two stages was heard again: its score is 0 until then."""
+    return sum(int((np.diff((result.scores > 0.0).astype(np.int8), prepend=0) == 1).sum()) for _, result in others)
 
 
 def judge(
@@ -172,8 +183,10 @@ def judge(
         sha256=found.sha256,
         runtime=found.runtime,
         trigger=TriggerSettings(threshold=found.threshold, window=found.window, refractory_s=sweeping.REFRACTORY_S),
-        us_per_frame=contestant.us_per_frame(found, streams.render(said[0][1][0][0]).pcm),
+        us_per_frame=contestant.us_per_frame(found, streams.render(others[0][0]).pcm),
         bytes=found.size_bytes,
+        verifier_bytes=found.verifier_bytes,
+        verified_per_hour=_openings(others) / sum(hours) if found.verifier_bytes else 0.0,
         conditions=tuple(conditions),
         moments=sweeping.moments(others, fired, thresholds),
         negatives=tuple(Negatives(path=str(s.path), hours=h) for (s, _), h in zip(others, hours, strict=True)),

@@ -112,10 +112,11 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     runtime: str
     trigger: TriggerSettings
     us_per_frame: float
-    """Processor time for 20 ms of sound, front end and model, in microseconds; the lowest of several blocks of 5 s."""
+    """Processor time for 20 ms of sound without the word, front end and model, in microseconds; the lowest of several
+    blocks of 5 s."""
 
     bytes: int
-    """All files that the word needs."""
+    """All files of what always runs."""
 
     conditions: tuple[Condition, ...]
     engine: str = "int8"
@@ -129,6 +130,12 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     left_out: tuple[LeftOut, ...] = ()
     method: str = ""
     """How speech and noise were mixed."""
+
+    verifier_bytes: int = 0
+    """All files of what hears again what the network took for the word; other words may share most of it."""
+
+    verified_per_hour: float = 0.0
+    """How often it did so in the negatives."""
 
     recordings: str = ""
     """What it was measured on, in a sentence without its full stop, where somebody knows."""

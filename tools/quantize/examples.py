@@ -44,8 +44,9 @@ class Kind(StrEnum):
     MINED = "mined"
 
 
-SHARES = {Kind.SPEECH: 0.66, Kind.CONFUSABLE: 0.13, Kind.TEXT: 0.10, Kind.FRAGMENT: 0.06, Kind.NOISE: 0.05}
-"""Of the examples without the word. Recorded speech has the most, for false accepts come from it."""
+SHARES = {Kind.SPEECH: 0.5, Kind.CONFUSABLE: 0.13, Kind.TEXT: 0.26, Kind.FRAGMENT: 0.06, Kind.NOISE: 0.05}
+"""Of the examples without the word. Recorded speech has the most, for false accepts come from it; synthetic sentences
+have sounds that no recording has."""
 
 
 RECORDED_WEIGHT = 8.0

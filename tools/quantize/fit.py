@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from appliance.wake.embedding import SIZE as EMBEDDING_SIZE
 from appliance.wake.features import MICRO_BANDS
 from tools.quantize.examples import ROWS, STEPS, Examples
 from tools.quantize.net import ROWS_PER_HOP, Shape, Weights, build, folded
 from tools.quantize.targets import Targets
 from tools.quantize.teacher import HOPS as TEACHER_HOPS
 from tools.quantize.teacher import SCORES as TEACHER_SCORES
-from tools.quantize.teacher import SIZE as EMBEDDING_SIZE
 from tools.quantize.teacher import Lessons
 from tools.quantize.validate import Scorer, Scores, Validation, Verdict, judge
 

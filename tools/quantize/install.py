@@ -42,7 +42,7 @@ engine = "int8"
 phrase = {phrase}
 threshold = {threshold}
 window = {window}
-"""
+{features}"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     place = Place(folder=MANIFEST.parent, shipped=True) if args.shipped else Place(folder=config.models_directory)
     word, card = check(args.model)
     name = args.name or word.name
-    install(args.model, word, card, name, place)
+    install(args.model, card, name, place)
     print(f"{name}: installed in {place.folder / name}", file=sys.stderr)
     if args.listen:
         listen(name, config)
@@ -108,15 +108,17 @@ def check(model: Path) -> tuple[WakeWord, Card]:
     return word, card
 
 
-def install(model: Path, word: WakeWord, card: Card, name: str, place: Place) -> None:
+def install(model: Path, card: Card, name: str, place: Place) -> None:
     """Copy the files and enter them; a model of this name that these tools installed is replaced.
 
     Raises:
         ModelError: the name is taken by another maker's model.
         ConfigError: an entry cannot be made of this card or name, or a file cannot be written.
     """
-    files = [model, model.with_suffix(".json"), model.with_name("README.md"), *sorted(model.parent.glob("*.svg"))]
-    block = entry(files, word, card, name, place)
+    verifier = [model.with_name(card.verifier.model)] if card.verifier else []
+    files = [model, model.with_suffix(".json"), *verifier, model.with_name("README.md")]
+    files += sorted(model.parent.glob("*.svg"))
+    block = entry(files, card, name, place)
     manifest = _with_block(place, name, block)
     new, old, target = (place.folder / part for part in (f".{name}.new", f".{name}.old", name))
     try:
@@ -137,7 +139,7 @@ def install(model: Path, word: WakeWord, card: Card, name: str, place: Place) ->
     place.store().folder(name)
 
 
-def entry(files: Sequence[Path], word: WakeWord, card: Card, name: str, place: Place) -> str:
+def entry(files: Sequence[Path], card: Card, name: str, place: Place) -> str:
     """Its block in a manifest; `files`: the model, its card, and what belongs to that. Raises ConfigError."""
     phrase = card.wake_word.lower()
     block = _ENTRY.format(
@@ -149,8 +151,9 @@ def entry(files: Sequence[Path], word: WakeWord, card: Card, name: str, place: P
         size_bytes=sum(file.stat().st_size for file in files),
         files="\n".join(f'"{file.name}" = "{sha256_of(file)}"' for file in files),
         phrase=json.dumps(phrase),
-        threshold=word.threshold,
-        window=word.window,
+        threshold=card.verifier.threshold if card.verifier else card.micro.probability_cutoff,
+        window=card.micro.sliding_window_size,
+        features=f"features = {json.dumps(card.verifier.features)}\n" if card.verifier else "",
     )
     try:
         msgspec.convert(tomllib.loads(block)["model"][0], type=ModelEntry)

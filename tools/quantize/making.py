@@ -18,6 +18,7 @@ from appliance import __version__
 from appliance.audio.format import SAMPLE_RATE_HZ, int16_from_float
 from appliance.errors import StageError
 from appliance.models import sha256_of
+from appliance.wake import VERIFIER
 from tools.quantize import card, evaluation, noises, runs, synthesize
 from tools.quantize.clips import Clip, read_clips, write_clip, write_manifest
 from tools.quantize.gather import Gathered, Given, described, is_recorded
@@ -159,8 +160,7 @@ def train(job: Job, settings: Mapping[str, Any]) -> None:
 
 def quantize(job: Job) -> None:
     """The INT8 file."""
-    weights, examples = job.out / "train" / "weights.npz", job.out / "examples"
-    made = ("--weights", weights, "--examples", examples, "--out", job.out / "int8")
+    made = ("--trained", job.out / "train", "--examples", job.out / "examples", "--out", job.out / "int8")
     call("quantize", job.word, *made, *job.measuring, "--seed", SEED)
 
 
@@ -183,7 +183,7 @@ def evaluate(job: Job) -> None:
 
 def finish(job: Job) -> None:
     """The model with its card."""
-    shutil.copyfile(job.quantized, job.model)
+    copy_model(job.quantized, job.model)
     fields = card.read_fields(job.quantized.with_suffix(".json"))
     fields["training"] = {
         "setting": dataclasses.asdict(job.setting),
@@ -224,11 +224,19 @@ def refuse_worse(job: Job) -> None:
 
 def kept_before(job: Job) -> Path | None:
     """The model that this run will replace, put aside; None: there is none."""
-    kept, last = job.out / "before.tflite", job.model
+    kept, last = job.out / "before" / job.file, job.model
     if runs.is_done(last.parent) and last.is_file() and sha256_of(last) != sha256_of(job.quantized):
-        for suffix in (".tflite", ".json"):
-            shutil.copyfile(last.with_suffix(suffix), kept.with_suffix(suffix))
+        kept.parent.mkdir(exist_ok=True)
+        copy_model(last, kept)
     return kept if kept.is_file() else None
+
+
+def copy_model(model: Path, to: Path) -> None:
+    """The model with its card and its verifier, which the card names, so it keeps its name."""
+    for suffix in (".tflite", ".json"):
+        shutil.copyfile(model.with_suffix(suffix), to.with_suffix(suffix))
+    for verifier in model.parent.glob(f"*{VERIFIER}"):
+        shutil.copyfile(verifier, to.with_name(verifier.name))
 
 
 def figures(job: Job, name: str) -> Path:
@@ -264,8 +272,9 @@ def _in_float(job: Job, path: Path) -> Path:
     from tools.quantize.net import Weights
     from tools.quantize.stream import to_tflite
 
+    copy_model(job.quantized, path)
     path.write_bytes(to_tflite(Weights.load(str(job.out / "train" / "weights.npz"))))
-    fields = card.read_fields(job.quantized.with_suffix(".json"))
+    fields = card.read_fields(path.with_suffix(".json"))
     _write(path.with_suffix(".json"), fields | {"model": path.name, "sha256": sha256_of(path)})
     return path
 

@@ -31,6 +31,9 @@ TEXT: Final = "negative:text"
 CLIPS_OF_A_TEXT: Final = 3
 """So many voices say each confusable text: in one voice only it would teach that voice."""
 
+FOREIGN_SHARE: Final = 0.3
+"""Of the sentences, by the rules of another language."""
+
 BATCH: Final = 20
 """Utterances that one process says: loading Piper's voice takes as long as saying a dozen words."""
 
@@ -132,9 +135,11 @@ def orders(word: str, found: Voices, *, count: int, confusables: int, negatives:
     wanted = []
     for label, said in texts.items():
         random = np.random.default_rng([seed, zlib.crc32(label.encode())])
-        wanted += [
-            Order(label=label, text=text, recipe=voices.draw(text, found, random, alone=label != TEXT)) for text in said
-        ]
+        for text in said:
+            recipe = voices.draw(text, found, random, alone=label != TEXT)
+            if label == TEXT and random.random() < FOREIGN_SHARE:
+                recipe = voices.foreign(recipe, random)
+            wanted.append(Order(label=label, text=text, recipe=recipe))
     return wanted
 
 

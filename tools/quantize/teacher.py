@@ -14,50 +14,36 @@ import numpy as np
 import numpy.typing as npt
 
 from appliance.audio.format import FRAME_SAMPLES, Pcm
-from appliance.runtimes.tflite import TfliteFile, TfliteModel
+from appliance.runtimes.tflite import TfliteFile
+from appliance.wake.embedding import FILES, FIRST_END_SAMPLES, SIZE, STEP_SAMPLES, SpeechEmbedding
+from appliance.wake.verifier import HEARD
 from tools.quantize.alter import EXAMPLE_SAMPLES, LEAD_IN_SAMPLES
 from tools.quantize.targets import Targets
 
 Embeddings = npt.NDArray[np.float16]
 Logits = npt.NDArray[np.float32]
 
-SIZE = 96
-HEARD = 12
-"""Embeddings that the head sees: 1.6 s of sound."""
-FIRST_END_SAMPLES = 12_512
-STEP_SAMPLES = 1_280
 SCORES = 22
 """Scores of an example that stand for hops of its stored part."""
 HOPS = tuple(
     (FIRST_END_SAMPLES + STEP_SAMPLES * index - LEAD_IN_SAMPLES) // FRAME_SAMPLES for index in range(41 - SCORES, 41)
 )
 """The hop of the stored part with which each of them ends: 65, 69, ... 149."""
-_MEL_BANDS = 32
-_WIDTH = 128
+_WIDTH = 64
 _BATCH = 128
 
 
 class Embedding:
-    """Embeddings of whole examples: both networks are convolutions, so all of it goes through at once (10 ms)."""
+    """Embeddings of whole examples, 10 ms of one core each."""
 
     def __init__(self, folder: Path) -> None:
-        """Open `melspectrogram.tflite` and `embedding_model.tflite` for examples; the store has checked them.
-
-        Raises:
-            ModelError: one is missing or cannot be run.
-        """
-        self._mel = TfliteModel(
-            TfliteFile.read(folder / "melspectrogram.tflite", verified=True), input_shape=(1, EXAMPLE_SAMPLES)
-        )
-        rows = int(np.prod(self._mel.output.shape)) // _MEL_BANDS
-        self._embedding = TfliteModel(
-            TfliteFile.read(folder / "embedding_model.tflite", verified=True), input_shape=(1, rows, _MEL_BANDS, 1)
-        )
+        """Open both networks of this folder; the store has checked them. Raises ModelError."""
+        mel, embedding = (TfliteFile.read(folder / name, verified=True) for name in FILES)
+        self._embedding = SpeechEmbedding(mel, embedding, EXAMPLE_SAMPLES)
 
     def of(self, pcm: Pcm) -> Embeddings:
         """int16 (samples,) to float16 (n, 96)."""
-        mel = self._mel.invoke(pcm[np.newaxis].astype(np.float32)).reshape(1, -1, _MEL_BANDS, 1) / 10.0 + 2.0
-        return self._embedding.invoke(mel.astype(np.float32)).reshape(-1, SIZE).astype(np.float16)
+        return self._embedding.of(pcm).astype(np.float16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +51,38 @@ class Head:
     """A trained head."""
 
     model: Any
+    """Of Keras: embeddings (n, steps, 96) to logits (n, steps - 11)."""
+
+    mean: Logits
+    deviation: Logits
+    """Of each of the 96 numbers, as it was trained with."""
+
+    def save(self, path: Path) -> None:
+        """Write it as plain arrays."""
+        arrays = {f"weight{index}": array for index, array in enumerate(self.model.get_weights())}
+        np.savez(path, mean=self.mean, deviation=self.deviation, **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> "Head":
+        """Read what `save` wrote."""
+        with np.load(path) as arrays:
+            head = cls.new(arrays["mean"], arrays["deviation"])
+            head.model.set_weights([arrays[f"weight{index}"] for index in range(len(arrays.files) - 2)])
+        return head
+
+    @classmethod
+    def new(cls, mean: Logits, deviation: Logits) -> "Head":
+        """An untrained one."""
+        import keras  # type: ignore[import-untyped,import-not-found,unused-ignore]
+
+        layers = keras.layers
+        seen = keras.Input((None, SIZE))
+        x = layers.Rescaling(1.0 / deviation, -mean / deviation)(seen)
+        x = layers.Dense(_WIDTH, activation="relu")(layers.Dropout(0.1)(x))
+        x = layers.Conv1D(_WIDTH, HEARD, activation="relu")(layers.SpatialDropout1D(0.15)(x))
+        x = layers.Dense(32, activation="relu")(layers.Dropout(0.3)(x))
+        model = keras.Model(seen, layers.Reshape((-1,))(layers.Dense(1)(x)))
+        return cls(model=model, mean=mean, deviation=deviation)
 
     def logits(self, embeddings: Embeddings) -> Logits:
         """(n, steps, 96) to (n, steps - 11)."""
@@ -109,7 +127,8 @@ def train_head(embeddings: Embeddings, word_end_row: npt.NDArray[np.int32], *, s
     import tensorflow as tf  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
     keras.utils.set_random_seed(seed)
-    model = _head(embeddings)
+    head = Head.new(*_moments(embeddings))
+    model = head.model
     targets = Targets.of(word_end_row, np.array(HOPS))
     steps = max(1, len(embeddings) // _BATCH) * epochs
     optimizer = keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(1.5e-3, steps, 0.02), weight_decay=0.02)
@@ -136,20 +155,7 @@ def train_head(embeddings: Embeddings, word_end_row: npt.NDArray[np.int32], *, s
             targets.elsewhere[chosen].astype(np.float32),
             targets.said[chosen],
         )
-    return Head(model=model)
-
-
-def _head(embeddings: Embeddings) -> Any:
-    import keras
-
-    mean, deviation = _moments(embeddings)
-    layers = keras.layers
-    seen = keras.Input((None, SIZE))
-    x = layers.Rescaling(1.0 / deviation, -mean / deviation)(seen)
-    x = layers.Dense(_WIDTH, activation="relu")(layers.Dropout(0.1)(x))
-    x = layers.Conv1D(_WIDTH, HEARD, activation="relu")(layers.SpatialDropout1D(0.15)(x))
-    x = layers.Dense(32, activation="relu")(layers.Dropout(0.3)(x))
-    return keras.Model(seen, layers.Reshape((-1,))(layers.Dense(1)(x)))
+    return head
 
 
 def _moments(embeddings: Embeddings) -> tuple[Logits, Logits]:

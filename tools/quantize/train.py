@@ -25,8 +25,8 @@ from tools.quantize.teacher import Embedding, Head, Lessons, train_head
 from tools.quantize.validate import RATES_PER_H, Validation, Verdict, read_validation
 
 SNRS_DB = (10.0, 5.0)
-TEACHERS = 2
-"""Heads whose mean teaches; each is trained in a minute."""
+TEACHERS = (1, 2)
+"""Seeds of the heads whose mean teaches, and verifies on the device; each is trained in a minute."""
 MINED = 300
 VERSIONS = 6
 """So many of the hardest moments, each altered in so many ways."""
@@ -72,8 +72,12 @@ def run(args: argparse.Namespace) -> int:
         positives=tuple(args.positives),
         negatives=tuple(args.negatives),
         noise=args.noise,
+        heads=head_files(args.out),
         threads=max(1, cores() // jobs),
     )
+    untaught = [file for file in task.heads if not file.exists()]
+    for _ in map_all(train_teacher, [(task, file) for file in untaught], jobs=args.jobs, what="teachers"):
+        pass
     courses = [Course(task=task, seed=seed, epochs=args.epochs, rounds=args.rounds) for seed in missing]
     for course, fitted in map_all(train_seed, courses, jobs=jobs, scheduler=args.scheduler, what="seeds"):
         fitted.weights.save(str(args.out / f"seed-{course.seed}.npz"))
@@ -98,6 +102,9 @@ class Task:
     positives: tuple[Path, ...]
     negatives: tuple[Path, ...]
     noise: Path
+    heads: tuple[Path, ...]
+    """Of the teacher."""
+
     threads: int
     """Of TensorFlow in each process."""
 
@@ -110,6 +117,21 @@ class Course:
     seed: int
     epochs: float
     rounds: int
+
+
+def head_files(folder: Path) -> tuple[Path, ...]:
+    """Where the heads of the teacher lie, of what `train` wrote to a folder."""
+    return tuple(folder / f"head-{seed}.npz" for seed in TEACHERS)
+
+
+def train_teacher(job: tuple[Task, Path]) -> None:
+    """Train one head of the teacher, in a process of its own."""
+    task, file = job
+    examples = read_examples(task.examples)
+    seed = TEACHERS[task.heads.index(file)]
+    partial = file.with_name(f".{file.name}.part.npz")
+    train_head(examples.embedding, examples.word_end_row, seed=seed).save(partial)
+    partial.replace(file)
 
 
 def train_seed(course: Course) -> tuple[Course, Fitted]:
@@ -174,7 +196,6 @@ def _school(task: Task) -> School:
 
         tf.config.threading.set_intra_op_parallelism_threads(task.threads)
         tf.config.threading.set_inter_op_parallelism_threads(task.threads)
-    examples = read_examples(task.examples)
     validation = read_validation(
         find(task.positives, label=task.word, split="dev", positive=True),
         find(task.negatives, label=task.word, split="dev", positive=False),
@@ -182,11 +203,11 @@ def _school(task: Task) -> School:
         SNRS_DB,
     )
     return School(
-        examples=examples,
+        examples=read_examples(task.examples),
         validation=validation,
         material=read_material(task.word, task.clips).material,
         embedding=Embedding(ModelStore(MANIFEST, MANIFEST.parent).folder(TEACHER)),
-        heads=[train_head(examples.embedding, examples.word_end_row, seed=seed) for seed in range(1, TEACHERS + 1)],
+        heads=[Head.load(file) for file in task.heads],
     )
 
 

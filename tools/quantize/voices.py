@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from appliance.audio.convert import resample
@@ -30,6 +31,10 @@ ACCENTS: Final = (
 PIPER_ACCENTS: Final = ("en-us", "en-us-nyc", "en", "en-gb-x-rp", "en-gb-x-gbclan", "en-029")
 """Those in which the voice joe says what was meant: the recognizer gets 0.92 or more of three sentences' words right;
 of the two others 0.85 and 0.74."""
+
+FOREIGN: Final = ("cs", "de", "es", "fi", "fr", "hu", "id", "it", "nl", "pl", "pt", "ro", "sv", "sw", "tr", "vi")
+"""Of other languages that are written in Latin letters. An English text read by their rules is no sentence any more,
+but it has their sounds and their melody: whoever speaks them at home shall not wake the device."""
 
 THROATS: Final = (
     "f1", "f2", "f3", "f4", "f5", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8",
@@ -192,6 +197,14 @@ def draw(text: str, found: Voices, random: np.random.Generator, *, alone: bool) 
         pitch=round(float(np.exp(spread * (0.35 * smaller + random.normal(0.0, 0.1)))), 3),
         tract=round(float(np.exp(spread * (0.14 * smaller + random.normal(0.0, 0.03)))), 3),
     )
+
+
+def foreign(recipe: Recipe, random: np.random.Generator) -> Recipe:
+    """The same, as somebody reads it who has another language; engines that know English only stay as they are."""
+    language = FOREIGN[int(random.integers(len(FOREIGN)))]
+    throat = recipe.voice.partition("+")[2]
+    voices = {"piper": language, "espeak-ng": f"{language}+{throat}"}
+    return msgspec.structs.replace(recipe, voice=voices.get(recipe.engine, recipe.voice))
 
 
 def finish(sound: Sound, recipe: Recipe) -> Utterance:

@@ -75,7 +75,7 @@ def _other_envelope(sizes: npt.NDArray[np.float64], ratio: float, lifter: int) -
 def _stretched(spectra: Spectra, speed: float, hop: int, window: int) -> Spectra:
     """The spectra at other times: sizes between their neighbours', phases turned on as far as the sound turns them."""
     times = np.arange(0.0, len(spectra) - 1, speed)
-    before = times.astype(np.intp)
+    before = np.minimum(times.astype(np.intp), len(spectra) - 2)  # steps add up to a little more than they should
     part = (times - before)[:, None]
     sizes = (1.0 - part) * np.abs(spectra[before]) + part * np.abs(spectra[before + 1])
     expected = 2.0 * np.pi * hop / window * np.arange(spectra.shape[1])
