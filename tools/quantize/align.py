@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from appliance.audio.format import SAMPLE_RATE_HZ, Pcm
-from appliance.wake.embedding import FIRST_END_SAMPLES, STEP_SAMPLES
+from appliance.wake.embedding import FIRST_END_SAMPLES, SIZE, STEP_SAMPLES
 from appliance.wake.verifier import HEARD
 from tools.quantize.alter import EXAMPLE_SAMPLES, Word
 from tools.quantize.teacher import Embedding
 
 Array = npt.NDArray[np.float64]
 Ends = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 FIRST_SAMPLES = FIRST_END_SAMPLES + (HEARD - 1) * STEP_SAMPLES
 """Where in an example the first stretch of embeddings ends that a decision is made on."""
@@ -59,7 +60,7 @@ def align(clear: Sequence[Word], others: Sequence[Pcm], unclear: Sequence[Pcm], 
 
     others: sounds without the word, of any length.
     """
-    none = np.concatenate([stretches for _, stretches in _heard(_pieces(others), teacher)])
+    none = np.concatenate([heard.stretches() for heard in _hear(_pieces(others), teacher, SHIFTS[:1])])
     said = [_Said.of(word, teacher) for word in clear]
     found: dict[int, Alignment] = {}
     for fold in range(FOLDS):
@@ -73,33 +74,52 @@ def align(clear: Sequence[Word], others: Sequence[Pcm], unclear: Sequence[Pcm], 
 
 
 @dataclass(frozen=True, slots=True)
+class _Heard:
+    """Some seconds of a sound as the teacher hears them."""
+
+    first_end: int
+    """Sample of the sound at which its first stretch ends."""
+
+    embeddings: npt.NDArray[np.float16]
+
+    @property
+    def ends(self) -> Ends:
+        return self.first_end + np.arange(STRETCHES) * STEP_SAMPLES
+
+    def stretches(self, which: Flags | None = None) -> Array:
+        """All of them, or some, flat."""
+        views = np.lib.stride_tricks.sliding_window_view(self.embeddings, HEARD, axis=0)
+        chosen = views if which is None else views[which]
+        return chosen.reshape(len(chosen), HEARD * SIZE).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
 class _Said:
-    """A recording of the word as the teacher hears it."""
+    """A recording of the word."""
 
-    ends: Ends
-    """Samples at which its stretches end."""
-
-    stretches: Array
-    is_word: npt.NDArray[np.bool_]
-    is_none: npt.NDArray[np.bool_]
+    word: Word
+    heard: tuple[_Heard, ...]
 
     @classmethod
     def of(cls, word: Word, teacher: Embedding) -> "_Said":
-        heard = list(_heard([word.pcm], teacher))
-        ends = np.concatenate([end for end, _ in heard])
-        after_s = (ends - word.end) / SAMPLE_RATE_HZ
-        return cls(
-            ends=ends,
-            stretches=np.concatenate([stretches for _, stretches in heard]),
-            is_word=(after_s >= AT_END_S[0]) & (after_s <= AT_END_S[1]),
-            is_none=(after_s < -NOT_BEFORE_S) | (after_s > NOT_AFTER_S),
-        )
+        return cls(word, tuple(_hear([word.pcm], teacher, SHIFTS)))
+
+    def words(self) -> Iterator[Array]:
+        for one in self.heard:
+            after_s = (one.ends - self.word.end) / SAMPLE_RATE_HZ
+            yield one.stretches((after_s >= AT_END_S[0]) & (after_s <= AT_END_S[1]))
+
+    def rest(self) -> Iterator[Array]:
+        for one in self.heard[:: len(SHIFTS)]:
+            after_s = (one.ends - self.word.end) / SAMPLE_RATE_HZ
+            yield one.stretches((after_s < -NOT_BEFORE_S) | (after_s > NOT_AFTER_S))
 
     def best(self, weights: Array) -> Alignment:
-        scores = _scores(self.stretches, weights)
-        place = int(scores.argmax())
+        scores = [one.stretches() @ weights[:-1] + weights[-1] for one in self.heard]
+        which = max(range(len(scores)), key=lambda index: scores[index].max())
+        place = int(scores[which].argmax())
         late = round(sum(AT_END_S) / 2 * SAMPLE_RATE_HZ)
-        return Alignment(end=max(0, int(self.ends[place]) - late), score=float(scores[place]))
+        return Alignment(end=max(0, int(self.heard[which].ends[place]) - late), score=float(scores[which][place]))
 
 
 def _pieces(sounds: Sequence[Pcm]) -> Iterator[Pcm]:
@@ -111,37 +131,30 @@ def _pieces(sounds: Sequence[Pcm]) -> Iterator[Pcm]:
         yield sounds[place][start : start + PIECE_SAMPLES]
 
 
-def _heard(sounds: Iterable[Pcm], teacher: Embedding) -> Iterator[tuple[Ends, Array]]:
-    """Of each 2.4 s of the sounds: where stretches of embeddings end in their sound, and those, flat."""
+def _hear(sounds: Iterable[Pcm], teacher: Embedding, shifts: Sequence[int]) -> Iterator[_Heard]:
+    """Each 2.4 s of the sounds, once for each shift."""
     silence = np.random.default_rng(0).normal(0.0, 4.0, FIRST_SAMPLES).astype(np.int16)
     for pcm in sounds:
         for start in range(0, pcm.size + SAMPLE_RATE_HZ // 4, STRETCHES * STEP_SAMPLES):
-            for shift in SHIFTS:
+            for shift in shifts:
                 example = np.zeros(EXAMPLE_SAMPLES, np.int16)
                 first = start + shift - FIRST_SAMPLES
                 part = pcm[max(0, first) : first + EXAMPLE_SAMPLES]
                 example[: max(0, -first)] = silence[: max(0, -first)]
                 example[max(0, -first) : max(0, -first) + part.size] = part
-                rows = np.lib.stride_tricks.sliding_window_view(teacher.of(example), HEARD, axis=0)
-                ends = start + shift + np.arange(len(rows)) * STEP_SAMPLES
-                yield ends, rows.reshape(len(rows), -1).astype(np.float64)
+                yield _Heard(start + shift, teacher.of(example))
 
 
 def _learn(said: Sequence[_Said], none: Array) -> Array:
     """Weights of the stretches, and a constant: ridge regression, both kinds counting as much."""
-    words = np.concatenate([one.stretches[one.is_word] for one in said])
-    rest = np.concatenate([none, *(one.stretches[one.is_none] for one in said)])
+    words = np.concatenate([stretches for one in said for stretches in one.words()])
+    rest = np.concatenate([none, *(stretches for one in said for stretches in one.rest())])
     seen = np.concatenate([words, rest])
     wanted = np.repeat([1.0, 0.0], [len(words), len(rest)])
     weight = np.repeat([0.5 / len(words), 0.5 / len(rest)], [len(words), len(rest)])
     middle = weight @ seen
-    apart = seen - middle
-    spread = (apart * weight[:, np.newaxis]).T @ apart
+    seen -= middle
+    spread = (seen * weight[:, np.newaxis]).T @ seen
     ridge = RIDGE * np.trace(spread) / len(spread) * np.eye(len(spread))
-    slope = np.linalg.solve(spread + ridge, apart.T @ (weight * (wanted - 0.5)))
+    slope = np.linalg.solve(spread + ridge, seen.T @ (weight * (wanted - 0.5)))
     return np.append(slope, 0.5 - middle @ slope)
-
-
-def _scores(stretches: Array, weights: Array) -> Array:
-    scores: Array = stretches @ weights[:-1] + weights[-1]
-    return scores
