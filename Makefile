@@ -84,10 +84,15 @@ bench: models ## measure the processor time, memory and delays of every stage on
 bench-live: live-packages models ## talk with the live appliance for 10 minutes, then kill its sound server 100 times
 	@$(BIN)/python -m tools.bench_live
 
+.PHONY: bench-phrasings
+bench-phrasings: models ## count how many everyday phrasings are understood, as text and by synthetic voices (ALL=1: all)
+	@$(BIN)/python -m tools.bench_phrasings $(if $(ALL),--all)
+
 # Recordings of real people are not part of the project; where there are none, it says so.
 .PHONY: bench-commands
 bench-commands: models ## count how many real people are woken for and understood, clean and in noise
-	@$(BIN)/python -m tools.bench_people "$${APPLIANCE_DATA_PACK:-../shared/data}"
+	@$(BIN)/python -m tools.bench_people "$${APPLIANCE_DATA_PACK:-../shared/data}" --turns-only
+	@$(BIN)/python -m tools.bench_commands "$${APPLIANCE_DATA_PACK:-../shared/data}"
 
 .PHONY: bench-wake
 bench-wake: test-models ## our wake words beside other makers', on recordings of people

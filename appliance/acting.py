@@ -1,7 +1,7 @@
-"""What an intent does: the loop's side of actions, timers and volume.
+"""What an intent does: the loop's side of actions, timers, alarms, the shopping list and volume.
 
 Actions run on a worker and look at an immutable situation; what they want changed comes back to the loop, which alone
-owns timers and volume.
+owns all of these.
 """
 
 from collections.abc import Callable
@@ -12,19 +12,27 @@ import msgspec
 
 from appliance.clock import Clock
 from appliance.errors import ApplianceError
-from appliance.events import Event, TimerCancelled, TimerSet
-from appliance.facts import Act, Acted, Fact, Rang, RingTimedOut
+from appliance.events import AlarmCancelled, AlarmSet, Event, TimerCancelled, TimerPaused, TimerSet
+from appliance.facts import Act, Acted, AskedToSay, Fact, Rang, RingTimedOut
 from appliance.home.actions import (
     Actions,
+    CancelAlarm,
     CancelTimer,
     Change,
+    ChangeTimer,
     Done,
+    KeepShopping,
+    PauseTimer,
+    RestartTimer,
+    ResumeTimer,
+    SetAlarm,
     SetTimer,
     SetVolume,
     Situation,
     StopRinging,
 )
-from appliance.home.timers import Timers
+from appliance.home.alarms import Alarm, Alarms
+from appliance.home.timers import Timer, Timers
 from appliance.inbox import Post, one_line
 from appliance.intent import Outcome
 from appliance.worker import Worker
@@ -52,12 +60,15 @@ class Acting:
         self._clock = clock
         self._rules = rules
         self._timers = Timers()
+        self._alarms = Alarms()
+        self._rung: Alarm | None = None
+        self._shopping: tuple[str, ...] = ()
         self._ring_until: int | None = None
 
     @property
     def timers(self) -> int:
-        """How many run."""
-        return len(self._timers)
+        """How many timers run, and alarms and reminders wait."""
+        return len(self._timers) + len(self._alarms)
 
     def renew(self, actions: Actions, rules: ActingRules) -> None:
         """Other devices, sentences or rules from now on; timers and a ring go on."""
@@ -80,6 +91,10 @@ class Acting:
             last_reply=order.last_reply,
             area=self._rules.area,
             dry_run=self._rules.dry_run,
+            alarms=self._alarms.waiting,
+            rung=self._rung,
+            ringing=order.ringing,
+            shopping=self._shopping,
         )
 
         def job() -> None:
@@ -94,11 +109,18 @@ class Acting:
             self._post(lambda at: self._acted(order, refused, at, changed))
 
     def due(self, frame: int) -> list[Fact]:
-        """Timers that are over, and a ring that nobody stopped."""
+        """Timers that are over, alarms and reminders that are due, and a ring that nobody stopped."""
         facts: list[Fact] = []
         for timer in self._timers.fired(self._clock.steady_s(frame)):
             self._ring_until = frame + self._rules.ring_frames
             facts.append(Rang(frame=frame, timer=timer.id, label=timer.label, due=_utc(timer.due)))
+        for alarm in self._alarms.fired(self._wall(frame)) if len(self._alarms) else ():
+            self._ring_until = frame + self._rules.ring_frames
+            self._rung = alarm
+            if alarm.says is not None:
+                facts.append(AskedToSay(frame=frame, text=alarm.says))
+            due = self._due(alarm, frame)
+            facts.append(Rang(frame=frame, timer=alarm.id, label=alarm.label, due=due, kind=alarm.kind))
         if self._ring_until is not None and frame >= self._ring_until:
             self._ring_until = None
             facts.append(RingTimedOut(frame=frame))
@@ -127,20 +149,66 @@ class Acting:
 
     def _change(self, change: Change, frame: int) -> Event | SetVolume | None:
         match change:
-            case SetTimer():
-                now, steady_s = self._clock.now(frame), self._clock.steady_s(frame)
-                timer = self._timers.set(now, steady_s, change.duration_s, change.label)
-                return TimerSet(frame=frame, timer=timer.id, label=timer.label, due=_utc(timer.due))
-            case CancelTimer():
-                cancelled = self._timers.cancel(change.id)
-                if cancelled is None:
-                    return None
-                due = _utc(cancelled.due)
-                return TimerCancelled(frame=frame, timer=cancelled.id, label=cancelled.label, due=due)
+            case SetVolume():
+                return change
             case StopRinging():
                 self._ring_until = None
-                return None
-        return change
+            case KeepShopping(items):
+                self._shopping = items
+            case SetAlarm():
+                alarm = self._alarms.set(
+                    change.kind, change.due, weekdays=change.weekdays, label=change.label, says=change.says
+                )
+                return AlarmSet(
+                    frame=frame,
+                    alarm=alarm.id,
+                    kind=alarm.kind,
+                    label=alarm.label,
+                    due=self._due(alarm, frame),
+                    weekdays=alarm.weekdays,
+                )
+            case CancelAlarm(id):
+                taken = self._alarms.cancel(id)
+                if taken is not None:
+                    due = self._due(taken, frame)
+                    return AlarmCancelled(frame=frame, alarm=taken.id, kind=taken.kind, label=taken.label, due=due)
+            case _:
+                return self._change_timer(change, frame)
+        return None
+
+    def _change_timer(self, change: Change, frame: int) -> Event | None:
+        now, steady_s = self._clock.now(frame), self._clock.steady_s(frame)
+        timer: Timer | None = None
+        match change:
+            case SetTimer():
+                timer = self._timers.set(now, steady_s, change.duration_s, change.label)
+            case ChangeTimer():
+                timer = self._timers.change(change.id, now, steady_s, change.by_s)
+            case ResumeTimer(id):
+                timer = self._timers.resume(id, now, steady_s)
+            case RestartTimer(id):
+                timer = self._timers.restart(id, now, steady_s)
+            case PauseTimer(id):
+                timer = self._timers.pause(id, now, steady_s)
+            case CancelTimer(id):
+                cancelled = self._timers.cancel(id)
+                if cancelled is not None:
+                    due = _utc(cancelled.due)
+                    return TimerCancelled(frame=frame, timer=cancelled.id, label=cancelled.label, due=due)
+        if timer is None:
+            return None
+        if timer.paused_left_s is not None:
+            left_s = round(timer.paused_left_s)
+            return TimerPaused(frame=frame, timer=timer.id, label=timer.label, left_s=left_s)
+        return TimerSet(frame=frame, timer=timer.id, label=timer.label, due=_utc(timer.due))
+
+    def _wall(self, frame: int) -> datetime:
+        """The wall clock without its zone: see `alarms.py`."""
+        return self._clock.now(frame).replace(tzinfo=None)
+
+    def _due(self, alarm: Alarm, frame: int) -> str:
+        """When an alarm rings, as events tell it."""
+        return _utc(alarm.due.replace(tzinfo=self._clock.now(frame).tzinfo))
 
 
 def _utc(moment: datetime) -> str:

@@ -15,6 +15,7 @@ from appliance.dialog import Dialog
 from appliance.dialog_handlers import PRE_ROLL_FRAMES
 from appliance.home.actions import Actions
 from appliance.home.effects import HomeEffects, Publish
+from appliance.home.phrases import Phrases
 from appliance.inbox import Inbox
 from appliance.keeping import CLIPS_INBOX, Keeping, near_misses_folder
 from appliance.listening import RECOGNITION_INBOX, Listening, Understander
@@ -153,11 +154,18 @@ def build_renewal(brains: Brains, around: Surroundings) -> Renewal:
             ring=ring,
             detector=brains.detector,
             endpointer=Endpointer(limits),
-            understander=Understander(brains.recognizer, brains.language, around.inbox.post, around.tracer),
+            understander=Understander(
+                brains.recognizer, brains.language, around.inbox.post, reader=brains.reader, tracer=around.tracer
+            ),
             worker=around.workers.recognition,
             tracer=around.tracer,
         ),
-        actions=Actions(brains.home, HomeEffects(around.publish_mqtt), brains.language.answer),
+        actions=Actions(
+            brains.home,
+            HomeEffects(around.publish_mqtt),
+            brains.language.answer,
+            Phrases.of(brains.loaded.config.home.language),
+        ),
         acting_rules=ActingRules(
             ring_frames=frames_of_ms(config.home.ring_s * 1000), area=config.device.area, dry_run=around.dry_run
         ),

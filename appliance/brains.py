@@ -15,15 +15,19 @@ from appliance.audio.format import Frame, silent_pcm
 from appliance.audio.hardware import Hardware
 from appliance.config import Config
 from appliance.config_files import HARDWARE, MANIFEST, LoadedConfig
-from appliance.errors import ConfigError, UnknownModelError
+from appliance.errors import ConfigError, ModelError, UnknownModelError
 from appliance.models import Kind, ModelStore
 from appliance.mqtt.broker_access import read_access
 from appliance.runtimes.vosk import VoskModel
 from appliance.speech.detector import SileroDetector
 from appliance.speech.recognizer import VoskRecognizer
 from appliance.understanding import home_file
+from appliance.understanding.automaton import TooLargeError
 from appliance.understanding.home_file import HomeConfig
 from appliance.understanding.language import Language
+from appliance.understanding.pronunciations import Pronunciations
+from appliance.understanding.reading import Reader
+from appliance.understanding.soundalike import SoundMatcher
 from appliance.voice.fallback import FallbackVoice
 from appliance.voice.piper import PiperVoice
 from appliance.voice.simple import SimpleVoice
@@ -45,6 +49,9 @@ class Brains:
     vosk: VoskModel
     detector: SileroDetector
     recognizer: VoskRecognizer
+    reader: Reader | None
+    """None without the dictionary of pronunciations: what is said must be heard literally."""
+
     words: tuple[WakeWord, ...]
     heard_words: frozenset[str]
     """Names of the wake words whose phrase the recognizer knows."""
@@ -126,6 +133,26 @@ def load_recognizer(loaded: LoadedConfig, language: Language) -> VoskRecognizer:
     return VoskRecognizer(vosk, _known_sentences(language, vosk))
 
 
+def load_reader(loaded: LoadedConfig, language: Language) -> Reader | None:
+    """What finds out the meaning of what was heard not quite right; None, and a warning, where it cannot be had.
+
+    Raises:
+        ModelError: the configured model is none of pronunciations.
+    """
+    name = loaded.config.models.pronunciations
+    if not name:
+        return None
+    store = ModelStore(MANIFEST, loaded.models_directory)
+    try:
+        sounds = SoundMatcher(language.graph(), Pronunciations.read(model_folder(store, name, Kind.PRONUNCIATIONS)))
+    except UnknownModelError:
+        raise
+    except (ModelError, TooLargeError) as error:
+        _LOGGER.warning("every word must be heard right, and nothing tells how sure it is: %s", error)
+        return None
+    return Reader(language.match, language.bare, sounds)
+
+
 def load_home(loaded: LoadedConfig) -> HomeConfig:
     """The home's areas, devices and sentences; an empty home where no file is named. Raises ConfigError."""
     return home_file.load(loaded.home_file) if loaded.home_file else HomeConfig()
@@ -199,6 +226,7 @@ def _brains(
         vosk=vosk,
         detector=detector,
         recognizer=recognizer,
+        reader=load_reader(loaded, language),
         words=words,
         heard_words=frozenset(
             word.name for word in words if all(vosk.knows(part) for part in spoken(word, store).split())

@@ -125,6 +125,10 @@ class Models(Struct, frozen=True, forbid_unknown_fields=True):
         str, Meta(description="Folder of the installed models; empty: models/ beside the program.")
     ] = ""
     recognizer: Annotated[str, Meta(description="Speech recognizer.")] = "vosk-small-en-us"
+    pronunciations: Annotated[
+        str,
+        Meta(description="How words sound, for what is heard not quite right; empty: every word counts."),
+    ] = "cmudict-en-us"
     speech_detector: Annotated[str, Meta(description="Speech detector (VAD).")] = "silero-vad"
     voice: Annotated[str, Meta(description="Voice of the answers.")] = "piper-en-us-joe"
 

@@ -1,10 +1,13 @@
 """What each fact does in the dialog: the handlers behind the table of `dialog.py`."""
 
+from typing import Literal
+
 import msgspec
 
 from appliance.audio.format import frames_of_ms
 from appliance.events import (
     ActionDone,
+    AlarmFired,
     Event,
     Failed,
     IntentRecognized,
@@ -50,6 +53,7 @@ from appliance.facts import (
     Understood,
     Woken,
 )
+from appliance.intent import Intent
 from appliance.marks import Marks
 
 PRE_ROLL_FRAMES = frames_of_ms(1500)
@@ -79,6 +83,9 @@ class Handlers:
         self._turn = 0
         self._marks = Marks()
         self._last_reply: str | None = None
+        self._asked: Intent | None = None
+        """What the question that is being asked, or answered, is about."""
+
         self._ringing: tuple[str, ...] = ()
         self._waiting: tuple[str, ...] = ()
         self._out: list[Event | Order] = []
@@ -92,6 +99,11 @@ class Handlers:
     def sounds(self) -> bool:
         """It speaks or rings."""
         return self.state in (State.SPEAKING, State.RINGING)
+
+    @property
+    def listens(self) -> bool:
+        """It takes in a command, or the answer to its question."""
+        return self.state in (State.LISTENING, State.FOLLOWING_UP)
 
     def renew(self, *, apology: str) -> None:
         """Apologize in other words from now on."""
@@ -135,17 +147,19 @@ class Handlers:
         return self._go(State.LISTENING, frame)
 
     def _open_session(self) -> None:
+        self._asked = None
         self._sessions += 1
         self.session = self._sessions
 
     def _answer(self, text: str, frame: int) -> State:
-        self._last_reply = text
+        self._last_reply, self._asked = text, None
         self._emit(ReplyGiven(frame=frame, text=text))
         self._order(Say(text))
         return self._go(State.SPEAKING, frame)
 
     def _finish(self, frame: int) -> State:
         """End the session; speak or ring if something waits, else rest."""
+        self._asked = None
         if self.session is not None:
             self._emit(self._marks.times(frame))
         if self._waiting:
@@ -172,7 +186,7 @@ class Handlers:
         if self.muted:
             return self.state
         self._leave(fact.frame)
-        if self.state is not State.LISTENING:
+        if not self.listens:
             self._open_session()
         return self._listen(fact.frame, None)
 
@@ -182,18 +196,19 @@ class Handlers:
             self._order(Hush())
         if self.state is State.SPEAKING:
             self._emit(SpeakingEnded(frame=frame, reason="interrupted"))
-        if self.state is State.LISTENING and self._marks.began is not None:
+        if self.listens and self._marks.began is not None:
             self._emit(SpeechEnded(frame=frame, reason="cancelled"))
-        if self.state is not State.LISTENING and self.session is not None:
+        if not self.listens and self.session is not None:
             self._emit(self._marks.times(frame))
 
     def _settle(self, frame: int) -> State:
         """Give up everything, also what waits, and rest."""
         self._leave(frame)
-        if self.state is State.LISTENING:
+        if self.listens:
             self._order(StopListening())
             self._emit(self._marks.times(frame))
         self._ringing = self._waiting = ()
+        self._asked = None
         self._go(self._rest, frame)
         self.session = None
         return self.state
@@ -226,39 +241,64 @@ class Handlers:
         if not fact.text:
             self._emit(IntentRejected(frame=fact.frame, text=None, reason="no_speech"))
             return self._finish(fact.frame)
-        self._emit(TranscriptReady(frame=fact.frame, text=fact.text))
-        if fact.intent is None:
+        self._emit(TranscriptReady(frame=fact.frame, text=fact.text, confidence=fact.confidence))
+        asked, self._asked = self._asked, None
+        if asked is not None and fact.agreed:
+            return self._act(fact, asked)
+        if fact.intent is None or (asked is not None and fact.question is not None):
+            reason: Literal["low_confidence", "not_understood"] = "low_confidence" if fact.doubted else "not_understood"
             rejected = IntentRejected(
-                frame=fact.frame, text=fact.text, reason="not_understood", nearest=fact.nearest, score=fact.score
+                frame=fact.frame, text=fact.text, reason=reason, nearest=fact.nearest, score=fact.score
             )
             self._emit(rejected)
-            return self._answer(self._apology, fact.frame)
-        intent = fact.intent
-        recognized = IntentRecognized(
-            frame=fact.frame,
-            intent=intent.name,
-            slots=intent.slots,
-            values=intent.values,
-            text=fact.text,
-            decision="act",
-        )
-        self._emit(recognized)
-        self._order(Act(turn=self._turn, session=self.session, intent=intent, last_reply=self._last_reply))
+            # Who says no, or something else, to a question is not asked again.
+            return self._finish(fact.frame) if asked is not None else self._answer(self._apology, fact.frame)
+        if fact.question is None:
+            return self._act(fact, fact.intent)
+        self._recognized(fact, fact.intent, "confirm")
+        self._answer(fact.question, fact.frame)
+        self._asked = fact.intent
         return self.state
+
+    def _act(self, fact: Understood, intent: Intent) -> State:
+        self._recognized(fact, intent, "act")
+        act = Act(
+            turn=self._turn,
+            session=self.session,
+            intent=intent,
+            last_reply=self._last_reply,
+            ringing=bool(self._ringing),
+        )
+        self._order(act)
+        return self.state
+
+    def _recognized(self, fact: Understood, intent: Intent, decision: Literal["act", "confirm"]) -> None:
+        for command in intent.commands:
+            recognized = IntentRecognized(
+                frame=fact.frame,
+                intent=command.name,
+                slots=command.slots,
+                values=command.values,
+                text=intent.text,
+                confidence=fact.confidence,
+                decision=decision,
+            )
+            self._emit(recognized)
 
     def _acted(self, fact: Acted) -> State:
         """What was done is told even when its turn was given up; the answer belongs to its turn only."""
         outcome = fact.outcome
-        self._out.append(
-            ActionDone(
-                frame=fact.frame,
-                session=fact.session,
-                intent=fact.intent.name,
-                ok=outcome.ok,
-                detail=outcome.detail,
-                dry_run=fact.dry_run,
+        for command, done in zip(fact.intent.commands, (outcome, outcome.then or outcome), strict=False):
+            self._out.append(
+                ActionDone(
+                    frame=fact.frame,
+                    session=fact.session,
+                    intent=command.name,
+                    ok=done.ok,
+                    detail=done.detail,
+                    dry_run=fact.dry_run,
+                )
             )
-        )
         if outcome.ends:
             self._ringing = ()
             if self.state is State.RINGING:
@@ -278,10 +318,20 @@ class Handlers:
 
     def _played(self, fact: PlaybackEnded) -> State:
         self._emit(SpeakingEnded(frame=fact.frame, reason="failed" if fact.failed else "done"))
-        return self._finish(fact.frame)
+        asked = self._asked
+        if asked is None or fact.failed or self.muted:
+            return self._finish(fact.frame)
+        self._turn += 1
+        self._marks = Marks(woken=fact.frame)
+        self._order(Listen(turn=self._turn, from_frame=fact.frame, at_frame=fact.frame, after_wake=False))
+        return self._go(State.FOLLOWING_UP, fact.frame)
 
     def _rang(self, fact: Rang) -> State:
-        self._emit(TimerFired(frame=fact.frame, timer=fact.timer, label=fact.label, due=fact.due))
+        frame, label, due = fact.frame, fact.label, fact.due
+        if fact.kind == "timer":
+            self._emit(TimerFired(frame=frame, timer=fact.timer, label=label, due=due))
+        else:
+            self._emit(AlarmFired(frame=frame, alarm=fact.timer, kind=fact.kind, label=label, due=due))
         self._ringing = (*self._ringing, fact.timer)
         if self.state is self._rest:
             self._order(Ring())
@@ -304,7 +354,7 @@ class Handlers:
     def _timed_out(self, fact: TurnTimedOut) -> State:
         """Whatever hangs: the turn ends, and the person is told."""
         self._emit(Failed(frame=fact.frame, stage="turn", error=f"no result while {self.state}"))
-        if self.state is State.LISTENING:
+        if self.listens:
             self._order(StopListening())
         return self._answer(self._apology, fact.frame)
 

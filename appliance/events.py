@@ -34,6 +34,7 @@ Slots = dict[str, str]
 """Slot name to the words as spoken. JSON needs a map here; it is built and read at the borders only."""
 Values = dict[str, str | int | float | bool]
 """Slot name to its normalised value: a number, seconds, or the identifier of an entity."""
+AlarmKind = Literal["alarm", "reminder"]
 
 
 class Event(Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=False, forbid_unknown_fields=True):
@@ -176,6 +177,46 @@ class TimerCancelled(Event, frozen=True, kw_only=True, tag="timer_cancelled"):
     due: str
 
 
+class TimerPaused(Event, frozen=True, kw_only=True, tag="timer_paused"):
+    """A timer is held; `timer_set` tells when it runs again."""
+
+    timer: str
+    label: str | None
+    left_s: Annotated[int, Meta(ge=0)]
+    """How long it will still run, in whole seconds."""
+
+
+class AlarmSet(Event, frozen=True, kw_only=True, tag="alarm_set"):
+    """An alarm or a reminder waits."""
+
+    alarm: str
+    kind: AlarmKind
+    label: str | None
+    due: str
+    """When it rings next: RFC 3339 in UTC, by the zone of now."""
+
+    weekdays: tuple[int, ...]
+    """On which days it rings every week, Monday is 0; empty: once."""
+
+
+class AlarmFired(Event, frozen=True, kw_only=True, tag="alarm_fired"):
+    """An alarm or a reminder is due and rings."""
+
+    alarm: str
+    kind: AlarmKind
+    label: str | None
+    due: str
+
+
+class AlarmCancelled(Event, frozen=True, kw_only=True, tag="alarm_cancelled"):
+    """An alarm or a reminder was taken back."""
+
+    alarm: str
+    kind: AlarmKind
+    label: str | None
+    due: str
+
+
 class StateChanged(Event, frozen=True, kw_only=True, tag="state_changed", rename={"from_": "from"}):
     """The dialog moved on."""
 
@@ -314,6 +355,10 @@ AnyEvent = (
     | TimerSet
     | TimerFired
     | TimerCancelled
+    | TimerPaused
+    | AlarmSet
+    | AlarmFired
+    | AlarmCancelled
     | StateChanged
     | TurnFinished
     | AudioProblem

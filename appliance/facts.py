@@ -5,6 +5,7 @@ A fact is in the past tense, an order in the imperative. Both are immutable and 
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from appliance.intent import Intent, Outcome
 
@@ -68,6 +69,18 @@ class Understood:
     """What was said; empty when nothing was."""
 
     intent: Intent | None = None
+    """None: refused."""
+
+    confidence: float | None = None
+    question: str | None = None
+    """To be asked before anything is done: only if the person says yes. None: act at once."""
+
+    agreed: bool | None = None
+    """What was said is yes (True) or no (False), and nothing else; None: neither."""
+
+    doubted: bool = False
+    """A sentence of the language, and refused all the same."""
+
     nearest: str | None = None
     score: float | None = None
 
@@ -103,12 +116,15 @@ class PlaybackEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rang:
-    """A timer is over."""
+    """A timer is over, or an alarm or a reminder is due."""
 
     frame: int
     timer: str
+    """The id of whichever it is."""
+
     label: str | None
     due: str
+    kind: Literal["timer", "alarm", "reminder"] = "timer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +236,8 @@ class Act:
     session: int | None
     intent: Intent
     last_reply: str | None
+    ringing: bool = False
+    """Something rings, or waits to ring until the turn is over."""
 
 
 @dataclass(frozen=True, slots=True)

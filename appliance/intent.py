@@ -21,6 +21,14 @@ class Intent:
     text: str = ""
     """The sentence, as recognized."""
 
+    then: "Intent | None" = None
+    """The second command of the same sentence; it has no third."""
+
+    @property
+    def commands(self) -> "tuple[Intent, ...]":
+        """This one and the second."""
+        return (self,) if self.then is None else (self, self.then)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -34,4 +42,7 @@ class Outcome:
     """What to say; None: nothing."""
 
     ends: bool = False
-    """The person wants silence: speech and rings stop, nothing is said."""
+    """The person wants silence: rings stop, and nothing is said but the reply, if there is one."""
+
+    then: "Outcome | None" = None
+    """What came of the second command of the same sentence; its reply is part of this one's."""

@@ -5,6 +5,7 @@ that gets the audio in chunks, beginning before the wake word, and posts what it
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -16,9 +17,11 @@ from appliance.inbox import Post
 from appliance.intent import Intent
 from appliance.speech.detector import SpeechDetector
 from appliance.speech.endpoint import BACKGROUND_FRAMES, Began, Endpointer, background_dbfs
-from appliance.speech.recognizer import Recognizer
+from appliance.speech.recognizer import Hypotheses, Recognizer
 from appliance.trace import Tracer
+from appliance.understanding.confidence import Decision, Judgement, clear, judged
 from appliance.understanding.language import Language
+from appliance.understanding.reading import Reader, Reading
 from appliance.worker import Worker
 
 CHUNK_FRAMES = frames_of_ms(100)
@@ -141,13 +144,55 @@ class Listening:
             self.shed_since = last
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What was said, what it means, and what follows."""
+
+    text: str
+    """The sentence; of what is refused, what free dictation understood; empty: nothing was said."""
+
+    intent: Intent | None = None
+    """None: refused."""
+
+    decision: Decision = Decision.REFUSE
+    confidence: float | None = None
+    """None where it cannot be told: without the dictionary of pronunciations."""
+
+    agreed: bool | None = None
+    """What was said is yes or no, and nothing else."""
+
+    reason: Literal["not_understood", "low_confidence", "no_speech"] | None = None
+    """Why it was refused."""
+
+    nearest: str | None = None
+    """The sentence that is most like it."""
+
+    score: float | None = None
+    """How much it is, 0..1."""
+
+    @staticmethod
+    def literally(intent: Intent) -> "Heard":
+        """A sentence of the language, word by word."""
+        return Heard(text=intent.text, intent=intent, decision=Decision.ACT, nearest=intent.text, score=1.0)
+
+
 class Understander:
     """The worker's side: audio in, text and intent out as posted facts. All but `give_up` run on the worker."""
 
-    def __init__(self, recognizer: Recognizer, language: Language, post: Post, tracer: Tracer | None = None) -> None:
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        language: Language,
+        post: Post,
+        *,
+        reader: Reader | None = None,
+        tracer: Tracer | None = None,
+    ) -> None:
+        """`reader`: None where there is no dictionary of pronunciations; then sentences must be heard literally."""
         self._recognizer = recognizer
         self._language = language
         self._post = post
+        self._reader = reader
         self._tracer = tracer
         self._partial = ""
         self._after_wake = False
@@ -172,19 +217,22 @@ class Understander:
             turn: number of the turn that the result belongs to.
             command: the utterance's samples after the wake word, for a second look when the first was not understood.
         """
-        text, intent = self.understand(command)
+        heard = self.understand(command)
         if self._tracer:
-            self._tracer.hand_off("recognizer", "language", -1, text)
-            self._tracer.hand_off("language", "dialog", -1, intent.name if intent else None)
-        nearest = self._language.nearest(text) if text and intent is None else None
+            self._tracer.hand_off("recognizer", "language", -1, heard.text)
+            self._tracer.hand_off("language", "dialog", -1, heard.intent.name if heard.intent else None)
         self._post(
             lambda frame: Understood(
                 frame=frame,
                 turn=turn,
-                text=text,
-                intent=intent,
-                nearest=nearest[0] if nearest else None,
-                score=round(nearest[1], 3) if nearest else None,
+                text=heard.text,
+                intent=heard.intent,
+                confidence=heard.confidence,
+                question=self._question(heard),
+                agreed=heard.agreed,
+                doubted=heard.reason == "low_confidence",
+                nearest=heard.nearest,
+                score=heard.score,
             )
         )
         self.begin(True)
@@ -194,19 +242,67 @@ class Understander:
         error = "the recognizer is too busy to take an utterance; use a faster machine or end other programs"
         self._post(lambda frame: StageFailed(frame=frame, stage="recognition", error=error))
 
-    def understand(self, command: Pcm) -> tuple[str, Intent | None]:
-        """End the recognizer's utterance: (what was said, the intent); ("", None) when nothing was said."""
+    def understand(self, command: Pcm) -> Heard:
+        """End the recognizer's utterance and say what it was; `command` as for `finish`."""
         hypotheses = self._recognizer.finish()
-        intent = self._language.match_any(hypotheses.texts)
-        if intent is None and self._after_wake and not hypotheses.wake_heard:
+        agreed = self._language.agrees(hypotheses.texts[0]) if hypotheses.texts else None
+        if agreed is not None:
+            return Heard(text=hypotheses.texts[0], agreed=agreed, reason="not_understood")
+        heard = self._clear(hypotheses)
+        if heard is None and self._after_wake and not hypotheses.wake_heard:
             # The wake word itself was misheard, perhaps together with the command: listen to the command alone.
             self._recognizer.begin(after_wake=False)
             self._recognizer.accept(command)
             hypotheses = self._recognizer.finish()
+            heard = self._clear(hypotheses)
+        if heard is not None:
+            return heard
+        dictated = self._recognizer.dictate(command) if hypotheses.texts else ""
+        if not dictated:
+            return Heard(text="", reason="no_speech")
+        return self._second_look(hypotheses, dictated)
+
+    def _question(self, heard: Heard) -> str | None:
+        if heard.decision is not Decision.CONFIRM:
+            return None
+        return self._language.answer("did_you_mean", sentence=heard.text)
+
+    def _clear(self, hypotheses: Hypotheses) -> Heard | None:
+        """What can be acted on without a second look."""
+        if self._reader is None:
             intent = self._language.match_any(hypotheses.texts)
-        if intent is not None:
-            return intent.text, intent
-        return (self._recognizer.dictate(command) if hypotheses.texts else ""), None
+            return Heard.literally(intent) if intent else None
+        reading = self._reader.read(hypotheses.texts, hypotheses.likelihoods)
+        judgement = clear(reading) if reading else None
+        return _understood(reading, judgement) if reading and judgement else None
+
+    def _second_look(self, hypotheses: Hypotheses, dictated: str) -> Heard:
+        """What is not clear is held against free dictation."""
+        reading = self._reader.read(hypotheses.texts, hypotheses.likelihoods) if self._reader else None
+        judgement = None
+        if self._reader and reading:
+            judgement = judged(reading, self._reader.apart(dictated, reading.intent))
+            if judgement.decision is not Decision.REFUSE:
+                return _understood(reading, judgement)
+        nearest = self._language.nearest(dictated)
+        return Heard(
+            text=dictated,
+            confidence=judgement.confidence if judgement else None,
+            reason="low_confidence" if reading and reading.cost == 0.0 else "not_understood",
+            nearest=nearest[0] if nearest else None,
+            score=round(nearest[1], 3) if nearest else None,
+        )
+
+
+def _understood(reading: Reading, judgement: Judgement) -> Heard:
+    return Heard(
+        text=reading.intent.text,
+        intent=reading.intent,
+        decision=judgement.decision,
+        confidence=judgement.confidence,
+        nearest=reading.intent.text,
+        score=round(max(0.0, 1 - reading.cost), 3),
+    )
 
 
 def word_end(levels_dbfs: list[float], index: int) -> int:

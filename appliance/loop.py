@@ -184,7 +184,7 @@ class FrameLoop:
         if hears and self._reference is None:
             self._guard("noise floor", index, lambda: self._tell(self._room.update(index, level)))
         self._guard("wake", index, lambda: self._take(self._spot(heard, self._reference), index))
-        if self.state is State.LISTENING:
+        if self._s.dialog.listens:
             self._guard("listening", index, lambda: self._take(self._s.listening.process(heard), index))
         self._attempt("timers", index, lambda: self._take(self._s.acting.due(index), index))
         self._take(self._overdue(index), index)
@@ -288,7 +288,7 @@ class FrameLoop:
         """Nothing may hang: a turn that listens and thinks for too long is given up."""
         if self._busy_turn != self._s.dialog.turn:
             self._busy_turn, self._busy_since = self._s.dialog.turn, index
-        busy = self.state in (State.LISTENING, State.THINKING)
+        busy = self._s.dialog.listens or self.state is State.THINKING
         return [TurnTimedOut(frame=index)] if busy and index - self._busy_since >= self._rules.turn_frames else []
 
     def _receive(self, fact: Fact | None) -> None:
@@ -299,7 +299,7 @@ class FrameLoop:
             self._step(fact)
 
     def _step(self, fact: Fact) -> None:
-        if isinstance(fact, Woken) and self.state is not State.LISTENING:
+        if isinstance(fact, Woken) and not self._s.dialog.listens:
             if self._reference is None:  # else the newest levels of the room are older than the word
                 self._room.heard()
             self._command_from = fact.word_end + 1

@@ -157,7 +157,7 @@ class ScriptedRecognizer:
         self.log.append(f"finish {sum(pcm.size for pcm in self.fed)}")
         if self._now.error:
             raise self._now.error
-        return Hypotheses(self._now.texts, self._now.wake_heard)
+        return Hypotheses(self._now.texts, (0.0,) * len(self._now.texts), self._now.wake_heard)
 
     def dictate(self, pcm: Pcm) -> str:
         self.log.append(f"dictate {pcm.size}")

@@ -165,7 +165,6 @@ def test_language_and_actions_know_the_same_intents() -> None:
         ("activate movie night", "scene_activated", {"scene": "movie night"}),
         ("turn it up", "volume", {"percent": "eighty"}),
         ("set the volume to one hundred percent", "volume", {"percent": "one hundred"}),
-        ("what can you do", "help", {}),
     ],
 )
 def test_from_the_sentence_to_the_answer(said: str, key: str, values: dict[str, str]) -> None:

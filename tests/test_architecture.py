@@ -131,6 +131,7 @@ HOMES = {
     "soundfile": {"appliance.audio.files"},
     "soxr": {"appliance.audio.convert"},
     "tflite_runtime": {"appliance.runtimes.tflite"},
+    "unicode_rbnf": {"appliance.home.phrases"},
     "vosk": {"appliance.runtimes.vosk"},
     "yaml": {"appliance.understanding.*"},
 }

@@ -12,6 +12,9 @@ from appliance.commands import command_schema
 from appliance.config_files import PROJECT
 from appliance.events import (
     ActionDone,
+    AlarmCancelled,
+    AlarmFired,
+    AlarmSet,
     AudioDropped,
     AudioProblem,
     CommandRefused,
@@ -37,6 +40,7 @@ from appliance.events import (
     StopDetected,
     TimerCancelled,
     TimerFired,
+    TimerPaused,
     TimerSet,
     TranscriptReady,
     TurnFinished,
@@ -77,6 +81,10 @@ EXAMPLES: list[Event] = [
     TimerSet(frame=162, session=1, timer="1", label="tea", due=DUE),
     TimerFired(frame=15_162, timer="1", label="tea", due=DUE),
     TimerCancelled(frame=300, session=2, timer="1", label=None, due=DUE),
+    TimerPaused(frame=300, session=2, timer="1", label="tea", left_s=59),
+    AlarmSet(frame=301, session=2, alarm="alarm-1", kind="alarm", label=None, due=DUE, weekdays=(0, 4)),
+    AlarmFired(frame=999, alarm="reminder-2", kind="reminder", label="water the plants", due=DUE),
+    AlarmCancelled(frame=302, session=2, alarm="alarm-1", kind="alarm", label=None, due=DUE),
     StateChanged(frame=75, session=1, from_=State.IDLE, to=State.LISTENING),
     TurnFinished(frame=250, session=1, wake_ms=120, endpoint_ms=500, total_ms=3500),
     AudioProblem(frame=249, kind="silent", level_dbfs=-120.0, hint="The microphone is muted or not connected."),

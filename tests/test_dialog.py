@@ -1,6 +1,6 @@
 """The dialog: each row of its table, whole turns as the list of what follows, and what must hold whatever happens."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import pytest
@@ -63,7 +63,7 @@ from appliance.intent import Intent, Outcome
 from tools.contracts import state_table
 
 IDLE, LISTENING, THINKING, SPEAKING = State.IDLE, State.LISTENING, State.THINKING, State.SPEAKING
-RINGING, MUTED = State.RINGING, State.MUTED
+FOLLOWING_UP, RINGING, MUTED = State.FOLLOWING_UP, State.RINGING, State.MUTED
 
 TIME = Intent(name="time_ask", text="what time is it")
 STOP = Intent(name="stop", text="stop")
@@ -77,6 +77,7 @@ NO_SPEECH = CommandEnded(frame=0, reason="no_speech", last_speech=0)
 UNDERSTOOD = Understood(frame=0, turn=1, text="what time is it", intent=TIME)
 REFUSED = Understood(frame=0, turn=1, text="what type is it", nearest="what time is it", score=0.9)
 NOTHING = Understood(frame=0, turn=1, text="")
+ASKED = replace(UNDERSTOOD, question="Did you mean: what time is it?", confidence=0.5)
 ACTED = Acted(frame=0, turn=1, session=1, intent=TIME, outcome=Outcome(ok=True, reply="It's noon."), dry_run=False)
 ACTED_SILENTLY = replace(ACTED, outcome=Outcome(ok=True))
 STOPPED = replace(ACTED, intent=STOP, outcome=Outcome(ok=True, ends=True))
@@ -110,6 +111,10 @@ SITUATIONS: dict[str, tuple[Fact, ...]] = {
     "speaking": (WOKEN, BEGAN, ENDED, REFUSED),
     "speaking, a timer is over": (SAY, RANG),
     "speaking, a text waits": (SAY, SAY),
+    "following_up": (WOKEN, BEGAN, ENDED, ASKED, PLAYED),
+    "following_up, a timer is over": (WOKEN, BEGAN, ENDED, ASKED, RANG, PLAYED),
+    "following_up, a text waits": (WOKEN, BEGAN, ENDED, ASKED, SAY, PLAYED),
+    "asking": (WOKEN, BEGAN, ENDED, ASKED),
     "ringing": (RANG,),
     "ringing, a text waits": (RANG, SAY),
     "muted": (MUTE,),
@@ -145,6 +150,22 @@ ROWS: list[tuple[str, Fact, State]] = [
     ("listening", UNMUTE, LISTENING),
     ("listening", FAILED, LISTENING),
     ("listening", HUNG, SPEAKING),
+    ("following_up", BEGAN, FOLLOWING_UP),
+    ("following_up", PARTLY, FOLLOWING_UP),
+    ("following_up", ENDED, THINKING),
+    ("following_up", NO_SPEECH, IDLE),
+    ("following_up, a timer is over", NO_SPEECH, RINGING),
+    ("following_up, a text waits", NO_SPEECH, SPEAKING),
+    ("following_up", ACTED, FOLLOWING_UP),
+    ("following_up", RANG, FOLLOWING_UP),
+    ("following_up", TIMED_OUT, FOLLOWING_UP),
+    ("following_up", SAY, FOLLOWING_UP),
+    ("following_up", LISTEN, LISTENING),
+    ("following_up", HUSH, IDLE),
+    ("following_up", MUTE, MUTED),
+    ("following_up", UNMUTE, FOLLOWING_UP),
+    ("following_up", FAILED, FOLLOWING_UP),
+    ("following_up", HUNG, SPEAKING),
     ("thinking", WOKEN, LISTENING),
     ("thinking", UNDERSTOOD, THINKING),
     ("thinking", REFUSED, SPEAKING),
@@ -169,6 +190,7 @@ ROWS: list[tuple[str, Fact, State]] = [
     ("speaking", ACTED, SPEAKING),
     ("speaking", STARTED, SPEAKING),
     ("speaking", PLAYED, IDLE),
+    ("asking", PLAYED, FOLLOWING_UP),
     ("speaking, a timer is over", PLAYED, RINGING),
     ("speaking, a text waits", PLAYED, SPEAKING),
     ("muted and speaking", PLAYED, MUTED),
@@ -273,7 +295,7 @@ def test_every_row_and_every_target_of_the_table_is_walked() -> None:
     assert walked == {(state, kind, to) for (state, kind), (_, targets) in TABLE.items() for to in targets}
 
 
-@pytest.mark.parametrize("situation", ["idle", "listening", "thinking", "speaking", "ringing", "muted"])
+@pytest.mark.parametrize("situation", list(State))
 def test_every_fact_is_in_the_table_or_ignored_or_a_defect(situation: str) -> None:
     talk = Talk(*SITUATIONS[situation])
     state = State(situation)
@@ -291,28 +313,102 @@ def test_every_fact_is_in_the_table_or_ignored_or_a_defect(situation: str) -> No
 
 
 def test_every_kind_of_fact_is_known_in_every_state() -> None:
-    """Nothing that happens in running may raise; `following_up` is reserved."""
+    """Nothing that happens in running may raise."""
     assert {type(fact) for fact in EVERY_FACT} == set(Fact.__args__)
     missing = [
         (state.value, type(fact).__name__)
         for state in State
         for fact in EVERY_FACT
-        if (state, type(fact)) not in TABLE and type(fact) not in IGNORED[state] and state is not State.FOLLOWING_UP
+        if (state, type(fact)) not in TABLE and type(fact) not in IGNORED[state]
     ]
     assert missing == []
-    assert [state for state, _ in TABLE if state is State.FOLLOWING_UP] == []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strange:
+    """No fact of ours."""
+
+    frame: int
 
 
 def test_a_fact_without_a_rule_raises_and_changes_nothing() -> None:
     talk = Talk()
-    talk.dialog.state = State.FOLLOWING_UP
-    with pytest.raises(DialogError, match=r"^Woken in state following_up: no rule$"):
-        talk.hear(WOKEN)
-    assert (talk.dialog.state, talk.dialog.session) == (State.FOLLOWING_UP, None)
+    with pytest.raises(DialogError, match=r"^Strange in state idle: no rule$"):
+        talk.hear(Strange(frame=0))  # type: ignore[arg-type]
+    assert (talk.dialog.state, talk.dialog.session) == (IDLE, None)
 
 
 def test_the_readme_shows_the_table() -> None:
     assert state_table() in (PROJECT / "README.md").read_text(encoding="utf-8")
+
+
+# The question back.
+
+
+def test_a_doubtful_command_is_asked_about_and_nothing_is_done() -> None:
+    talk = Talk(WOKEN, BEGAN, ENDED)
+    followed = talk.hear(ASKED)
+    recognized = next(one for one in followed if isinstance(one, IntentRecognized))
+    assert (recognized.decision, recognized.confidence, recognized.intent) == ("confirm", 0.5, "time_ask")
+    assert Say("Did you mean: what time is it?") in followed
+    assert not [one for one in followed if isinstance(one, Act)]
+
+
+def test_after_the_question_it_listens_without_the_wake_word() -> None:
+    followed = Talk(*SITUATIONS["asking"]).hear(PLAYED)
+    listen = next(one for one in followed if isinstance(one, Listen))
+    assert (listen.turn, listen.after_wake, listen.from_frame) == (2, False, listen.at_frame)
+
+
+def test_yes_does_it() -> None:
+    talk = Talk(*SITUATIONS["following_up"], BEGAN, ENDED)
+    followed = talk.hear(Understood(frame=0, turn=2, text="yes", agreed=True))
+    assert next(one for one in followed if isinstance(one, Act)).intent == TIME
+    assert next(one for one in followed if isinstance(one, IntentRecognized)).decision == "act"
+    assert talk.state is THINKING
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Understood(frame=0, turn=2, text="no", agreed=False),
+        Understood(frame=0, turn=2, text="what is this"),
+        Understood(frame=0, turn=2, text="stop", intent=STOP, question="Did you mean: stop?"),
+        Understood(frame=0, turn=2, text=""),
+    ],
+)
+def test_no_silence_and_what_is_not_clear_drop_it_without_a_word(answer: Understood) -> None:
+    talk = Talk(*SITUATIONS["following_up"], BEGAN, ENDED)
+    followed = talk.hear(answer)
+    assert not [one for one in followed if isinstance(one, Act | Say)]
+    assert talk.state is IDLE
+
+
+def test_another_command_instead_of_an_answer_is_done() -> None:
+    talk = Talk(*SITUATIONS["following_up"], BEGAN, ENDED)
+    followed = talk.hear(Understood(frame=0, turn=2, text="stop", intent=STOP))
+    assert next(one for one in followed if isinstance(one, Act)).intent == STOP
+
+
+def test_yes_without_a_question_is_not_understood() -> None:
+    followed = Talk(WOKEN, BEGAN, ENDED).hear(Understood(frame=0, turn=1, text="yes", agreed=True))
+    assert not [one for one in followed if isinstance(one, Act)]
+    assert Say(APOLOGY) in followed
+
+
+@pytest.mark.parametrize("instead", [WOKEN, HUSH, STOP_WORD, LISTEN])
+def test_who_interrupts_the_question_has_dropped_it(instead: Fact) -> None:
+    talk = Talk(*SITUATIONS["asking"], instead)
+    for fact in (WOKEN, BEGAN, ENDED):
+        if talk.state is not THINKING:
+            talk.hear(fact)
+    followed = talk.hear(Understood(frame=0, turn=talk.dialog.turn, text="yes", agreed=True))
+    assert not [one for one in followed if isinstance(one, Act)]
+
+
+def test_a_doubted_sentence_is_rejected_as_such() -> None:
+    followed = Talk(WOKEN, BEGAN, ENDED).hear(replace(REFUSED, doubted=True))
+    assert next(one for one in followed if isinstance(one, IntentRejected)).reason == "low_confidence"
 
 
 # Whole turns.
@@ -622,7 +718,7 @@ def test_a_ring_goes_on_after_anything_else_was_said() -> None:
 def test_after_its_time_a_ring_never_comes_back(situation: str) -> None:
     talk = Talk(*SITUATIONS[situation])
     talk.hear(TIMED_OUT)
-    talk.hear(NO_SPEECH, NOTHING, PLAYED, PLAYED)
+    talk.hear(NO_SPEECH, NOTHING, PLAYED, NO_SPEECH, PLAYED)
     assert talk.state in (IDLE, MUTED)
     assert names(talk.followed).count("Ring") == ("ringing" in situation)
 

@@ -16,7 +16,18 @@ from appliance.config_files import PROJECT, SHIPPED_CONFIG
 
 LOCKS = ("device", "dev", "build")
 VERBS = (
-    *("help", "venv", "venv-tools", "models", "demo", "bench", "bench-live", "bench-commands", "bench-wake"),
+    *(
+        "help",
+        "venv",
+        "venv-tools",
+        "models",
+        "demo",
+        "bench",
+        "bench-live",
+        "bench-commands",
+        "bench-phrasings",
+        "bench-wake",
+    ),
     *("lint", "test-live", "test", "test-tools", "lock", "clean"),
 )
 LATER = (

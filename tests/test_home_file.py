@@ -44,7 +44,7 @@ lists:
 def test_shipped_home() -> None:
     home = home_file.load(SHIPPED)
     assert [area.id for area in home.areas] == ["kitchen", "bedroom", "living_room", "hall"]
-    assert {device.kind for device in home.devices} == {"light", "switch", "scene"}
+    assert {device.kind for device in home.devices} == {"light", "switch", "scene", "cover", "climate", "media"}
     assert {"kitchen light", "bedroom light", "living room lamp"} <= {device.name for device in home.devices}
     assert [own.publish is not None for own in home.sentences] == [True]
 

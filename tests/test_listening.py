@@ -249,7 +249,7 @@ def test_the_first_text_that_the_language_says_is_the_intent() -> None:
     assert (fact.frame, fact.turn, fact.text) == (149, 7, "what time is it")
     assert fact.intent is not None
     assert fact.intent.name == "time_ask"
-    assert (fact.nearest, fact.score) == (None, None)
+    assert (fact.nearest, fact.score) == ("what time is it", 1.0)
     assert log == ["begin after wake", f"finish {126 * 320}", "begin after wake"]
 
 

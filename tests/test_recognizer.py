@@ -125,7 +125,7 @@ def test_five_alternatives_are_asked_for() -> None:
 )
 def test_what_stands_before_the_command_is_cut_off(said: str, command: str) -> None:
     _, hypotheses = heard(final=alternatives(said))
-    assert hypotheses == Hypotheses((command,), wake_heard=" alexa " in f" {said} ")
+    assert hypotheses == Hypotheses((command,), (9.0,), wake_heard=" alexa " in f" {said} ")
 
 
 @pytest.mark.parametrize("said", ["", "alexa", "[unk]", "alexa [unk]", "[unk] alexa"])
@@ -137,8 +137,8 @@ def test_a_wake_word_alone_and_unknown_sounds_are_nothing(said: str) -> None:
 
 def test_each_of_several_wake_words_is_cut_off() -> None:
     wake = ("alexa", "hey jarvis")
-    assert heard(final=alternatives("hey jarvis turn it on"), wake=wake)[1] == Hypotheses(("turn it on",), True)
-    assert heard(final=alternatives("alexa turn it on"), wake=wake)[1] == Hypotheses(("turn it on",), True)
+    assert heard(final=alternatives("hey jarvis turn it on"), wake=wake)[1] == Hypotheses(("turn it on",), (9.0,), True)
+    assert heard(final=alternatives("alexa turn it on"), wake=wake)[1] == Hypotheses(("turn it on",), (9.0,), True)
 
 
 # While it listens.
@@ -169,7 +169,7 @@ def test_a_segment_that_vosk_ended_stays_in_front_of_what_follows() -> None:
 
 def test_alternatives_come_best_first_each_once() -> None:
     _, hypotheses = heard(final=alternatives("alexa turn it on", "turn it on", "alexa turn it off", ""))
-    assert hypotheses == Hypotheses(("turn it on", "turn it off"), wake_heard=True)
+    assert hypotheses == Hypotheses(("turn it on", "turn it off"), (9.0, 7.0), wake_heard=True)
 
 
 def test_segments_are_joined_in_every_way_best_first() -> None:
@@ -184,7 +184,7 @@ def test_empty_segments_do_not_count() -> None:
 
 def test_the_wake_word_and_the_command_may_be_two_segments() -> None:
     _, hypotheses = heard(("alexa", "a lexus"), final=alternatives("turn it on"))
-    assert hypotheses == Hypotheses(("turn it on", "a lexus turn it on"), wake_heard=True)
+    assert hypotheses == Hypotheses(("turn it on", "a lexus turn it on"), (18.0, 17.0), wake_heard=True)
 
 
 def test_of_many_segments_ten_joined_texts_are_kept() -> None:

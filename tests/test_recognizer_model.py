@@ -120,6 +120,7 @@ def test_what_was_said_is_understood_to_the_end(recognizer: VoskRecognizer, say:
         command = say(text)
         understander.begin(True)
         understander.accept(1, np.concatenate([say("alexa"), command]))
-        said, intent = understander.understand(command)
+        heard = understander.understand(command)
+        said, intent = heard.text, heard.intent
         assert (intent.name if intent else None) == name
         assert said == text if name else "grandmother" in said

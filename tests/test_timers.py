@@ -11,12 +11,14 @@ from appliance.assembly import inline_workers
 from appliance.clock import FrameClock, SystemClock
 from appliance.errors import StageError
 from appliance.facts import Act, Acted, Rang
-from appliance.home import phrases
 from appliance.home.actions import Actions
+from appliance.home.phrases import Phrases
 from appliance.home.timers import LIMIT, LONGEST_S, Timer, Timers
 from appliance.inbox import Inbox
 from appliance.understanding.home_file import HomeConfig
 from tests.fakes import Effects, language
+
+phrases = Phrases.of()
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 BOOTED_S = 21.5

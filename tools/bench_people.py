@@ -127,13 +127,14 @@ def _turns(brains: Brains, words: Sequence[Clip], commands: Sequence[Clip], nois
 
 def _orders(brains: Brains, commands: Sequence[Clip], noise: Pcm, *, verbose: bool) -> None:
     print(f"\n{len(commands)} drink orders through `understand`")
-    understander = Understander(brains.recognizer, brains.language, lambda result: None)
+    understander = Understander(brains.recognizer, brains.language, lambda result: None, reader=brains.reader)
     for snr_db in COMMAND_SNRS_DB:
         right = wrong = 0
         started = time.process_time()
         for clip in commands:
             pcm = clip.pcm if snr_db is None else mix(clip.pcm, noise, snr_db, clip.name)
-            text, intent = understand_pcm(understander, pcm)
+            heard = understand_pcm(understander, pcm)
+            text, intent = heard.text, heard.intent
             good = intent is not None and intent.slots == _slots(clip)
             right += good
             wrong += intent is not None and not good

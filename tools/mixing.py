@@ -8,11 +8,13 @@ by the clip's name.
 import zlib
 
 import numpy as np
+from numpy.typing import NDArray
 
 from appliance.audio.format import FRAME_SAMPLES, Pcm
 
 METHOD = "active-20db"
 ACTIVE_RANGE_DB = 20.0
+LOUDEST_SAMPLES = 2048
 
 
 def active_power(pcm: Pcm) -> float:
@@ -41,3 +43,20 @@ def mix(speech: Pcm, noise: Pcm, snr_db: float, name: str) -> Pcm:
     gain = np.sqrt(active_power(speech) / noise_power / 10 ** (snr_db / 10))
     mixed: Pcm = np.clip(np.round(speech + gain * repeated), -32768, 32767).astype(np.int16)
     return mixed
+
+
+def mix_by_loudest(speech: Pcm, noise: Pcm, snr_db: float, name: str) -> Pcm:
+    """As the public speech-to-intent benchmark does it, for figures that are held against its curve only.
+
+    The power of both is that of their loudest 2,048 samples; in kitchen noise its 12 dB are about our 16 dB.
+    """
+    offset = zlib.crc32(name.encode()) % noise.size
+    repeated = np.resize(np.roll(noise, -offset), speech.size).astype(np.float64)
+    gain = np.sqrt(_loudest(speech) / _loudest(repeated) / 10 ** (snr_db / 10))
+    mixed: Pcm = np.clip(np.round(speech + gain * repeated), -32768, 32767).astype(np.int16)
+    return mixed
+
+
+def _loudest(pcm: Pcm | NDArray[np.float64]) -> float:
+    whole = pcm[: pcm.size - pcm.size % LOUDEST_SAMPLES].reshape(-1, LOUDEST_SAMPLES).astype(np.float64)
+    return float((whole**2).sum(axis=1).max())

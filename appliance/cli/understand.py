@@ -8,20 +8,29 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 
 from appliance.audio.files import read_pcm
 from appliance.audio.format import FRAME_SAMPLES, Pcm
-from appliance.brains import load_home, load_language, load_recognizer
+from appliance.brains import load_home, load_language, load_reader, load_recognizer
 from appliance.config_files import LoadedConfig
 from appliance.errors import AudioError, UsageError
 from appliance.intent import Intent
-from appliance.listening import CHUNK_FRAMES, Understander
+from appliance.listening import CHUNK_FRAMES, Heard, Understander
 from appliance.recording import record_utterance
+from appliance.understanding.confidence import Decision
 from appliance.understanding.language import Language
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """The second command of one sentence."""
+
+    intent: str
+    slots: dict[str, str] = {}
+    values: dict[str, str | int | float | bool] = {}
 
 
 class Understanding(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +47,7 @@ class Understanding(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     nearest: str | None = None
     score: float | None = None
+    then: Command | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,53 +79,60 @@ def _results(
     args: argparse.Namespace, config: LoadedConfig, language: Language
 ) -> Iterator[Understanding | AudioError]:
     for text in args.text:
-        intent = language.match_any([text])
-        yield _result(text, intent.text if intent else text.strip(), intent, language)
+        yield _result(text, _typed(text, language))
     if not (args.audio or args.record):
         return
-    understander = Understander(load_recognizer(config, language), language, lambda result: None)
+    recognizer, reader = load_recognizer(config, language), load_reader(config, language)
+    understander = Understander(recognizer, language, lambda result: None, reader=reader)
     for path in args.audio:
         try:
             pcm = read_pcm(path)
         except AudioError as error:
             yield error
             continue
-        yield _result(str(path), *understand_pcm(understander, pcm), language)
+        yield _result(str(path), understand_pcm(understander, pcm))
     if args.record:
-        yield _result("microphone", *understand_pcm(understander, record_utterance(config)), language)
+        yield _result("microphone", understand_pcm(understander, record_utterance(config)))
 
 
-def understand_pcm(understander: Understander, pcm: Pcm) -> tuple[str, Intent | None]:
-    """Recognize in the same chunks as the daemon does, so that the same sound gives the same text."""
+def understand_pcm(understander: Understander, pcm: Pcm) -> Heard:
+    """Recognize in the same chunks as the daemon does."""
     understander.begin(False)
     for chunk in np.split(pcm, range(CHUNK_FRAMES * FRAME_SAMPLES, pcm.size, CHUNK_FRAMES * FRAME_SAMPLES)):
         understander.accept(0, chunk)
     return understander.understand(pcm)
 
 
-def _result(source: str, text: str, intent: Intent | None, language: Language) -> Understanding:
+def _typed(text: str, language: Language) -> Heard:
+    """A typed text is what it is: a sentence of the language, or not."""
+    intent = language.match_any([text])
     if intent is not None:
-        return Understanding(
-            source=source,
-            type="intent_recognized",
-            text=text,
-            intent=intent.name,
-            slots=intent.slots,
-            values=intent.values,
-            decision="act",
-            nearest=text,
-            score=1.0,
-        )
-    nearest = language.nearest(text) if text else None
+        return Heard.literally(intent)
+    nearest, score = language.nearest(text) or (None, None)
+    reason: Literal["not_understood", "no_speech"] = "not_understood" if text.strip() else "no_speech"
+    return Heard(text=text.strip(), reason=reason, nearest=nearest, score=score)
+
+
+def _result(source: str, heard: Heard) -> Understanding:
+    intent = heard.intent
     return Understanding(
         source=source,
-        type="intent_rejected",
-        text=text,
-        decision="refuse",
-        reason="not_understood" if text else "no_speech",
-        nearest=nearest[0] if nearest else None,
-        score=round(nearest[1], 3) if nearest else None,
+        type="intent_recognized" if intent else "intent_rejected",
+        text=heard.text,
+        intent=intent.name if intent else None,
+        slots=intent.slots if intent else {},
+        values=intent.values if intent else {},
+        confidence=heard.confidence,
+        decision=heard.decision,
+        reason=heard.reason,
+        nearest=heard.nearest,
+        score=heard.score,
+        then=_second(intent.then) if intent and intent.then else None,
     )
+
+
+def _second(intent: Intent) -> Command:
+    return Command(intent=intent.name, slots=intent.slots, values=intent.values)
 
 
 def _line(result: Understanding) -> str:
@@ -124,4 +141,7 @@ def _line(result: Understanding) -> str:
         near = f', nearest "{result.nearest}" ({result.score})' if result.nearest else ""
         return f"{result.source}: {heard}: refused, {result.reason}{near}"
     values: dict[str, Any] = result.values
-    return f"{result.source}: {heard}: {result.intent} {json.dumps(values)}"
+    asked = "" if result.decision == Decision.ACT else f", {result.decision} first"
+    sure = "" if result.confidence is None else f" ({result.confidence})"
+    then = f", then {result.then.intent} {json.dumps(result.then.values)}" if result.then else ""
+    return f"{result.source}: {heard}: {result.intent} {json.dumps(values)}{then}{asked}{sure}"

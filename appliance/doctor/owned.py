@@ -22,22 +22,27 @@ def home(loaded: LoadedConfig) -> list[Finding]:
 
 
 def models(config: Config, store: ModelStore) -> list[Finding]:
-    """Recognizer, speech detector, voice, wake words and stop word: installed, and unharmed by their SHA-256."""
+    """Recognizer, pronunciations, detector, voice, wake and stop words: installed, and unharmed by their SHA-256."""
     chosen = config.models
     kinds = (
         (chosen.recognizer, Kind.RECOGNIZER),
         (chosen.speech_detector, Kind.SPEECH_DETECTOR),
         (chosen.voice, Kind.VOICE),
     )
-    findings = []
-    for name, kind in kinds:
-        try:
-            model_folder(store, name, kind)
-            findings.append(ok("models", f"{name} ({kind}), {store.entry(name).size}, unharmed"))
-        except ModelError as error:
-            findings.append(told(Level.PROBLEM, "models", error))
+    findings = [_model(store, name, kind, Level.PROBLEM) for name, kind in kinds]
+    if chosen.pronunciations:
+        findings.append(_model(store, chosen.pronunciations, Kind.PRONUNCIATIONS, Level.WARNING))
     findings += [_wake_word(word, store) for word in config.wake.words]
     return findings + ([_stop_word(config, store)] if config.wake.stop_word else [])
+
+
+def _model(store: ModelStore, name: str, kind: Kind, level: Level) -> Finding:
+    """`level`: of a finding that it cannot be used."""
+    try:
+        model_folder(store, name, kind)
+    except ModelError as error:
+        return told(level, "models", error)
+    return ok("models", f"{name} ({kind}), {store.entry(name).size}, unharmed")
 
 
 def _wake_word(word: str, store: ModelStore) -> Finding:

@@ -4,24 +4,39 @@
 message or run a program. An action looks at an immutable `Situation`, reaches the world only through `Effects`, and
 returns what the frame loop is to change. It reads no clock and keeps nothing, so it runs on a worker thread.
 
-Answers stand in `appliance/languages/en/answers.yaml`, times and numbers for them in `phrases.py`.
+Answers stand in `appliance/languages/en/answers.yaml`, times and numbers for them are made by `phrases.py`.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from appliance.errors import StageError
-from appliance.home import phrases
-from appliance.home.device_actions import brightness_set, scene_activate, turn_off, turn_on
+from appliance.home import (
+    alarm_actions,
+    comfort_actions,
+    device_actions,
+    shopping_actions,
+    sums,
+    talk_actions,
+    timer_actions,
+)
 from appliance.home.own_actions import own_sentence
-from appliance.home.timer_actions import timer_ask, timer_cancel, timer_set
+from appliance.home.phrases import Phrases
 from appliance.home.timers import Timer
 from appliance.home.turn import (
     Answer,
+    CancelAlarm,
     CancelTimer,
     Change,
+    ChangeTimer,
     Done,
     Effects,
+    KeepShopping,
+    PauseTimer,
+    RestartTimer,
+    ResumeTimer,
+    SetAlarm,
     SetTimer,
     SetVolume,
     Situation,
@@ -33,18 +48,22 @@ from appliance.understanding.home_file import HomeConfig
 
 __all__ = ["ACTIONS", "Actions", "Answer", "CancelTimer", "Change", "Done", "Effects"]
 __all__ += ["SetTimer", "SetVolume", "Situation", "StopRinging", "Timer"]
+__all__ += ["CancelAlarm", "ChangeTimer", "KeepShopping", "PauseTimer", "RestartTimer", "ResumeTimer", "SetAlarm"]
 
 VOLUME_STEP_PERCENT: Final = 10
+UNMUTED_PERCENT: Final = 50
+"""What was silent before is heard so loud: nobody knows any more how loud it was."""
 
 
 class Actions:
     """Carries out intents. Used from one worker thread."""
 
-    def __init__(self, home: HomeConfig, effects: Effects, answer: Answer) -> None:
-        """`home`: devices and own sentences; `effects`: the way out; `answer`: the language."""
+    def __init__(self, home: HomeConfig, effects: Effects, answer: Answer, phrases: Phrases | None = None) -> None:
+        """`home`: devices and own sentences; `effects`: the way out; `answer`, `phrases`: the language."""
         self._home = home
         self._effects = effects
         self._answer = answer
+        self._phrases = phrases or Phrases.of()
         self._own = {own.name: own for own in home.sentences}
 
     def perform(self, intent: Intent, situation: Situation) -> Done:
@@ -54,8 +73,27 @@ class Actions:
             StageError: the intent has no action, or not the values that its action needs: language, home and actions
                 do not fit together.
         """
-        effects = _NoEffects() if situation.dry_run else self._effects
-        turn = Turn(home=self._home, effects=effects, answer=self._answer, intent=intent, situation=situation)
+        done = self._one(intent, situation)
+        if intent.then is None:
+            return done
+        other = self._one(intent.then, situation)
+        outcome = dataclasses.replace(
+            done.outcome,
+            reply=" ".join(filter(None, (done.outcome.reply, other.outcome.reply))) or None,
+            ends=done.outcome.ends or other.outcome.ends,
+            then=other.outcome,
+        )
+        return Done(outcome, (*done.changes, *other.changes))
+
+    def _one(self, intent: Intent, situation: Situation) -> Done:
+        turn = Turn(
+            home=self._home,
+            effects=_NoEffects() if situation.dry_run else self._effects,
+            answer=self._answer,
+            intent=intent,
+            situation=situation,
+            phrases=self._phrases,
+        )
         if intent.name in ACTIONS:
             return ACTIONS[intent.name](turn)
         if intent.name in self._own:
@@ -75,33 +113,25 @@ class _NoEffects:
         return ""
 
 
-def _time_ask(turn: Turn) -> Done:
-    return turn.says("time", time=phrases.time_of_day(turn.situation.now.time()))
-
-
-def _date_ask(turn: Turn) -> Done:
-    return turn.says("date", date=phrases.calendar_day(turn.situation.now.date()))
-
-
 def _volume_set(turn: Turn) -> Done:
     percent = turn.whole("percent")
     if not 0 <= percent <= 100:
         return turn.regrets("percent_range", f"{percent} percent")
-    return turn.says("volume", SetVolume(percent), percent=phrases.number(percent))
+    return turn.says("volume", SetVolume(percent), percent=turn.phrases.number(percent))
 
 
 def _volume_up(turn: Turn) -> Done:
     if turn.situation.volume >= 100:
         return turn.says("volume_highest")
     percent = min(100, turn.situation.volume + VOLUME_STEP_PERCENT)
-    return turn.says("volume", SetVolume(percent), percent=phrases.number(percent))
+    return turn.says("volume", SetVolume(percent), percent=turn.phrases.number(percent))
 
 
 def _volume_down(turn: Turn) -> Done:
     if turn.situation.volume <= 0:
         return turn.says("volume_lowest")
     percent = max(0, turn.situation.volume - VOLUME_STEP_PERCENT)
-    return turn.says("volume", SetVolume(percent), percent=phrases.number(percent))
+    return turn.says("volume", SetVolume(percent), percent=turn.phrases.number(percent))
 
 
 def _stop(turn: Turn) -> Done:
@@ -112,32 +142,80 @@ def _never_mind(turn: Turn) -> Done:
     return Done(Outcome(ok=True, ends=True))
 
 
-def _repeat(turn: Turn) -> Done:
-    if turn.situation.last_reply is None:
-        return turn.says("nothing_to_repeat")
-    return Done(Outcome(ok=True, reply=turn.situation.last_reply))
+def _volume_mute(turn: Turn) -> Done:
+    return Done(Outcome(ok=True), (SetVolume(0),))
 
 
-def _help(turn: Turn) -> Done:
-    return turn.says("help")
+def _volume_unmute(turn: Turn) -> Done:
+    percent = turn.situation.volume or UNMUTED_PERCENT
+    return turn.says("volume", SetVolume(percent), percent=turn.phrases.number(percent))
+
+
+def _volume_ask(turn: Turn) -> Done:
+    return turn.says("volume", percent=turn.phrases.number(turn.situation.volume))
 
 
 ACTIONS: Final[dict[str, Callable[[Turn], Done]]] = {
-    "time_ask": _time_ask,
-    "date_ask": _date_ask,
-    "timer_set": timer_set,
-    "timer_ask": timer_ask,
-    "timer_cancel": timer_cancel,
-    "turn_on": turn_on,
-    "turn_off": turn_off,
-    "brightness_set": brightness_set,
-    "scene_activate": scene_activate,
+    "time_ask": talk_actions.time_ask,
+    "date_ask": talk_actions.date_ask,
+    "month_ask": talk_actions.month_ask,
+    "year_ask": talk_actions.year_ask,
+    "timer_set": timer_actions.timer_set,
+    "timer_ask": timer_actions.timer_ask,
+    "timer_add": timer_actions.timer_add,
+    "timer_shorten": timer_actions.timer_shorten,
+    "timer_pause": timer_actions.timer_pause,
+    "timer_resume": timer_actions.timer_resume,
+    "timer_restart": timer_actions.timer_restart,
+    "timer_cancel": timer_actions.timer_cancel,
+    "alarm_set": alarm_actions.alarm_set,
+    "alarm_ask": alarm_actions.alarm_ask,
+    "alarm_cancel": alarm_actions.alarm_cancel,
+    "alarm_snooze": alarm_actions.alarm_snooze,
+    "reminder_set": alarm_actions.reminder_set,
+    "reminder_ask": alarm_actions.reminder_ask,
+    "reminder_cancel": alarm_actions.reminder_cancel,
+    "turn_on": device_actions.turn_on,
+    "turn_off": device_actions.turn_off,
+    "brightness_set": device_actions.brightness_set,
+    "brightness_up": device_actions.brightness_up,
+    "brightness_down": device_actions.brightness_down,
+    "color_set": device_actions.color_set,
+    "scene_activate": device_actions.scene_activate,
+    "cover_open": comfort_actions.cover_open,
+    "cover_close": comfort_actions.cover_close,
+    "cover_stop": comfort_actions.cover_stop,
+    "cover_set": comfort_actions.cover_set,
+    "temperature_set": comfort_actions.temperature_set,
+    "temperature_up": comfort_actions.temperature_up,
+    "temperature_down": comfort_actions.temperature_down,
+    "climate_on": comfort_actions.climate_on,
+    "climate_off": comfort_actions.climate_off,
+    "media_play": comfort_actions.media_play,
+    "media_pause": comfort_actions.media_pause,
+    "media_next": comfort_actions.media_next,
+    "media_previous": comfort_actions.media_previous,
+    "shopping_add": shopping_actions.shopping_add,
+    "shopping_remove": shopping_actions.shopping_remove,
+    "shopping_has": shopping_actions.shopping_has,
+    "shopping_read": shopping_actions.shopping_read,
+    "shopping_clear": shopping_actions.shopping_clear,
+    "calculate": sums.calculate,
+    "convert": sums.convert,
     "volume_set": _volume_set,
     "volume_up": _volume_up,
     "volume_down": _volume_down,
+    "volume_mute": _volume_mute,
+    "volume_unmute": _volume_unmute,
+    "volume_ask": _volume_ask,
     "stop": _stop,
     "never_mind": _never_mind,
-    "repeat": _repeat,
-    "help": _help,
+    "repeat": talk_actions.repeat,
+    "help": talk_actions.help_,
+    "who_are_you": talk_actions.who_are_you,
+    "hello": talk_actions.hello,
+    "how_are_you": talk_actions.how_are_you,
+    "thanks": talk_actions.thanks,
+    "goodbye": talk_actions.goodbye,
 }
 """Intent of the built-in language -> what it does."""

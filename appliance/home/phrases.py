@@ -1,83 +1,142 @@
-"""Numbers, durations, times and dates as a person says them in English.
+"""Numbers, durations, times and dates as a person says them, by the rules of a language folder.
 
-Whole sentences stand in `appliance/languages/en/answers.yaml`; this file makes the parts that are put into them. Words
-instead of digits, because voices read `3:05 PM` as "three zero five" and `9:00` as "nine zero zero" (heard from Piper).
+Whole sentences stand in the language's `answers.yaml`; this file makes the parts that are put into them, from its
+`spoken.yaml`. Words instead of digits, because voices read `3:05 PM` as "three zero five" and `9:00` as "nine zero
+zero" (heard from Piper). The words of numbers come from Unicode's rules (RBNF), which cover some sixty languages.
 """
 
 from collections.abc import Sequence
-from datetime import date, time
+from datetime import date, time, timedelta
+from functools import cached_property, lru_cache
 from math import ceil
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
+from appliance.understanding import strict_yaml
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
+LANGUAGES: Final = Path(__file__).parent.parent / "languages"
 
+WORKDAYS: Final = (0, 1, 2, 3, 4)
+WEEKEND: Final = (5, 6)
+DAILY: Final = (*WORKDAYS, *WEEKEND)
 
-_BELOW_TWENTY: Final = _words(
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-)
-_TENS: Final = _words("twenty thirty forty fifty sixty seventy eighty ninety")
-_DAYS_OF_MONTH: Final = _words(
-    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth "
-    "sixteenth seventeenth eighteenth nineteenth twentieth twenty-first twenty-second twenty-third twenty-fourth "
-    "twenty-fifth twenty-sixth twenty-seventh twenty-eighth twenty-ninth thirtieth thirty-first"
-)
-_WEEKDAYS: Final = _words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
-_MONTHS: Final = _words("January February March April May June July August September October November December")
+DECIMALS: Final = 2
+"""Of a number that is no whole one; nobody wants to hear more."""
+
 _UNITS: Final = (("day", 24 * 60 * 60), ("hour", 60 * 60), ("minute", 60), ("second", 1))
 
 
-def number(value: int) -> str:
-    """A whole number, 0..100: `forty-two`."""
-    assert 0 <= value <= 100, value
-    if value < 20:
-        return _BELOW_TWENTY[value]
-    if value == 100:
-        return "one hundred"
-    tens, ones = divmod(value, 10)
-    return _TENS[tens - 2] + (f"-{_BELOW_TWENTY[ones]}" if ones else "")
+class Phrases:
+    """Says the parts of answers in one language."""
 
+    def __init__(self, language: str, rules: dict[str, Any]) -> None:
+        """`language`: a code such as `en`; `rules`: the content of its `spoken.yaml`."""
+        self._language = language
+        self._rules = rules
 
-def listing(parts: Sequence[str]) -> str:
-    """At least one part: `one`, `one and two`, `one, two and three`."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    @staticmethod
+    @lru_cache(maxsize=4)
+    def of(language: str = "en") -> "Phrases":
+        """Those of a language folder; the default is the configuration's. Raises ConfigError."""
+        return Phrases(language, strict_yaml.read(LANGUAGES / language / "spoken.yaml").content)
 
+    def number(self, value: float) -> str:
+        """A number: `forty-two`, `minus three`, `two point five`; rounded to DECIMALS."""
+        if value < 0:
+            return f"{self._rules['minus']} {self.number(-value)}"
+        whole, _, digits = f"{value:.{DECIMALS}f}".rstrip("0").rstrip(".").partition(".")
+        words = self._cardinal(int(whole))
+        return " ".join([words, self._rules["point"], *(self._cardinal(int(d)) for d in digits)]) if digits else words
 
-def duration(duration_s: int) -> str:
-    """A length of time, at least 1 s, exactly: `one hour, two minutes and ten seconds`."""
-    return listing([f"{number(count)} {unit}{'' if count == 1 else 's'}" for count, unit in _counted(duration_s)])
+    def listing(self, parts: Sequence[str]) -> str:
+        """At least one part: `one`, `one and two`, `one, two and three`."""
+        if len(parts) == 1:
+            return parts[0]
+        return str(self._rules["and"]).format(first=", ".join(parts[:-1]), last=parts[-1])
 
+    def duration(self, duration_s: int) -> str:
+        """A length of time, at least 1 s, exactly: `one hour, two minutes and ten seconds`."""
+        return self.listing([f"{self.number(count)} {self.unit(unit, count)}" for count, unit in _counted(duration_s)])
 
-def duration_before_noun(duration_s: int) -> str:
-    """The same in front of what lasts that long: `one hour thirty minute` (timer)."""
-    return " ".join(f"{number(count)} {unit}" for count, unit in _counted(duration_s))
+    def duration_before_noun(self, duration_s: int) -> str:
+        """The same in front of what lasts that long: `one hour thirty minute` (timer)."""
+        return " ".join(f"{self.number(count)} {self.unit(unit, 1)}" for count, unit in _counted(duration_s))
 
+    def remaining(self, seconds: float) -> str:
+        """Time left, as exactly as anybody wants to know: whole minutes above an hour, whole hours above a day.
 
-def remaining(seconds: float) -> str:
-    """Time left, as exactly as anybody wants to know: whole minutes above an hour, whole hours above a day.
+        Rounded up, so that a five minute timer that was just set has five minutes left, and the last answer is one
+        second.
+        """
+        step_s = next((step for bound, step in ((24 * 3600, 3600), (3600, 60)) if seconds > bound), 1)
+        return self.duration(max(1, ceil(seconds / step_s) * step_s))
 
-    Rounded up, so that a five minute timer that was just set has five minutes left, and the last answer is one second.
-    """
-    step_s = next((step for bound, step in ((24 * 3600, 3600), (3600, 60)) if seconds > bound), 1)
-    return duration(max(1, ceil(seconds / step_s) * step_s))
+    def unit(self, unit: str, count: float) -> str:
+        """The name of a unit, for so many of it."""
+        one, several = self._rules["units"][unit]
+        return str(one if count == 1 else several)
 
+    def color(self, color: str) -> str:
+        """The name of a colour."""
+        return str(self._rules["colors"][color])
 
-def time_of_day(moment: time) -> str:
-    """The minute, on the twelve-hour clock: `three fifteen PM`, `eight oh five AM`, `nine AM`, `noon`, `midnight`."""
-    if moment.minute == 0 and moment.hour % 12 == 0:
-        return "noon" if moment.hour else "midnight"
-    hour = number((moment.hour - 1) % 12 + 1)
-    half = "AM" if moment.hour < 12 else "PM"
-    if moment.minute == 0:
-        return f"{hour} {half}"
-    return f"{hour} {'oh ' if moment.minute < 10 else ''}{number(moment.minute)} {half}"
+    def time_of_day(self, moment: time) -> str:
+        """The minute: `three fifteen PM`, `eight oh five AM`, `nine AM`, `noon`, `midnight`."""
+        rules = self._rules["time"]
+        named = rules["named"].get(f"{moment.hour:02}:{moment.minute:02}")
+        if named is not None:
+            return str(named)
+        hours = int(rules["hours"])
+        hour = (moment.hour - 1) % 12 + 1 if hours == 12 else moment.hour
+        form = "full_hour" if moment.minute == 0 else "below_ten" if moment.minute < 10 else "other"
+        return str(rules[form]).format(
+            hour=self.number(hour), minute=self.number(moment.minute), half=rules["halves"][moment.hour // 12]
+        )
 
+    def calendar_day(self, day: date) -> str:
+        """Weekday, month and day: `Friday, November twenty-first`."""
+        return self._dated("date", day)
 
-def calendar_day(day: date) -> str:
-    """Weekday, month and day: `Friday, November twenty-first`."""
-    return f"{_WEEKDAYS[day.weekday()]}, {_MONTHS[day.month - 1]} {_DAYS_OF_MONTH[day.day - 1]}"
+    def month(self, day: date) -> str:
+        """The name of its month."""
+        return str(self._rules["months"][day.month - 1])
+
+    def year(self, day: date) -> str:
+        """Its year, as years are said: `twenty twenty-six`."""
+        from unicode_rbnf import FormatPurpose
+
+        return str(self._engine.format_number(day.year, FormatPurpose.YEAR).text)
+
+    def day_from(self, day: date, today: date) -> str:
+        """When a day is, as seen from another: `today`, `tomorrow`, `on Monday`, `on March third`."""
+        distance = (day - today) // timedelta(days=1)
+        if distance in (0, 1):
+            return str(self._rules["tomorrow" if distance else "today"])
+        return self._dated("on_weekday" if 0 < distance < 7 else "on_date", day)
+
+    def repeated(self, weekdays: tuple[int, ...]) -> str:
+        """On which days of each week, Monday is 0: `every day`, `on weekdays`, `every Monday`."""
+        named = {DAILY: "daily", WORKDAYS: "weekdays_only", WEEKEND: "weekends"}.get(weekdays)
+        if named is not None:
+            return str(self._rules[named])
+        days = self.listing([str(self._rules["weekdays"][number]) for number in weekdays])
+        return str(self._rules["every_weekday"]).format(weekday=days)
+
+    def _dated(self, form: str, day: date) -> str:
+        from unicode_rbnf import FormatPurpose
+
+        ordinal = self._engine.format_number(day.day, FormatPurpose.ORDINAL).text
+        weekday = self._rules["weekdays"][day.weekday()]
+        return str(self._rules[form]).format(weekday=weekday, month=self.month(day), day=ordinal)
+
+    def _cardinal(self, value: int) -> str:
+        return str(self._engine.format_number(value).text)
+
+    @cached_property
+    def _engine(self) -> Any:
+        from unicode_rbnf import RbnfEngine
+
+        return RbnfEngine.for_language(self._language)
 
 
 def _counted(duration_s: int) -> list[tuple[int, str]]:

@@ -6,7 +6,7 @@ set even when the wall clock is put right meanwhile. The wall clock (`now`, awar
 `due`, in UTC. Timers are few and live in memory.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -39,9 +39,12 @@ class Timer:
     due: datetime
     """When it rings, UTC, as the wall clock was when it was set: to be shown, never to be computed with."""
 
+    paused_left_s: float | None = None
+    """How long it still runs once it is resumed; None: it runs now."""
+
     def left_s(self, steady_s: float) -> float:
         """How long it still runs at that moment of the steady clock, in whole microseconds; not above 0: it is over."""
-        return _microseconds(self.ends_s - steady_s)
+        return _microseconds(self.ends_s - steady_s) if self.paused_left_s is None else self.paused_left_s
 
 
 class Timers:
@@ -78,13 +81,49 @@ class Timers:
         self._running[timer.id] = timer
         return timer
 
+    def change(self, id: str, now: datetime, steady_s: float, by_s: int) -> Timer | None:
+        """Let a timer run longer, or shorter for less than nothing; None when it does not run (any more)."""
+        timer = self._running.get(id)
+        if timer is None:
+            return None
+        left_s = max(0.0, timer.left_s(steady_s) + by_s)
+        changed = replace(timer, duration_s=max(SHORTEST_S, timer.duration_s + by_s))
+        return self._put(changed, now, steady_s, left_s, paused=timer.paused_left_s is not None)
+
+    def pause(self, id: str, now: datetime, steady_s: float) -> Timer | None:
+        """Hold a timer; None when it does not run (any more)."""
+        timer = self._running.get(id)
+        return None if timer is None else self._put(timer, now, steady_s, timer.left_s(steady_s), paused=True)
+
+    def resume(self, id: str, now: datetime, steady_s: float) -> Timer | None:
+        """Let a held timer run; None when there is none."""
+        timer = self._running.get(id)
+        return None if timer is None else self._put(timer, now, steady_s, timer.left_s(steady_s), paused=False)
+
+    def restart(self, id: str, now: datetime, steady_s: float) -> Timer | None:
+        """Begin its time anew; None when it does not run (any more)."""
+        timer = self._running.get(id)
+        return None if timer is None else self._put(timer, now, steady_s, float(timer.duration_s), paused=False)
+
+    def _put(self, timer: Timer, now: datetime, steady_s: float, left_s: float, *, paused: bool) -> Timer:
+        """A running timer with another end."""
+        timer = replace(
+            timer,
+            ends_s=_microseconds(steady_s + left_s),
+            due=now.astimezone(UTC) + timedelta(seconds=left_s),
+            paused_left_s=_microseconds(left_s) if paused else None,
+        )
+        self._running[timer.id] = timer
+        return timer
+
     def cancel(self, id: str) -> Timer | None:
         """Take a timer back; None when it does not run (any more)."""
         return self._running.pop(id, None)
 
     def fired(self, steady_s: float) -> list[Timer]:
         """The timers that are over at that moment of the steady clock, first ended first. They run no longer."""
-        over = sorted((timer for timer in self._running.values() if timer.left_s(steady_s) <= 0), key=_end)
+        running = (timer for timer in self._running.values() if timer.paused_left_s is None)
+        over = sorted((timer for timer in running if timer.left_s(steady_s) <= 0), key=_end)
         for timer in over:
             del self._running[timer.id]
         return over

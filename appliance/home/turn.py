@@ -4,11 +4,14 @@ All immutable, so that it may travel between the frame loop and the worker that 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from appliance.errors import StageError
+from appliance.events import AlarmKind
+from appliance.home.alarms import Alarm
+from appliance.home.phrases import Phrases
 from appliance.home.timers import Timer
 from appliance.intent import Intent, Outcome
 from appliance.understanding.home_file import HomeConfig
@@ -50,6 +53,18 @@ class Situation:
     dry_run: bool
     """Nothing leaves the process; the outcome is as if it had."""
 
+    alarms: tuple[Alarm, ...] = ()
+    """Alarms and reminders that wait; what is due first comes first."""
+
+    rung: Alarm | None = None
+    """The alarm or reminder that rang last."""
+
+    ringing: bool = False
+    """A timer, an alarm or a reminder rings, or waits to ring until this turn is over."""
+
+    shopping: tuple[str, ...] = ()
+    """The shopping list, in the order in which it was told."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetTimer:
@@ -66,6 +81,60 @@ class CancelTimer:
     id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeTimer:
+    """Let a timer run so much longer; shorter for less than nothing."""
+
+    id: str
+    by_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class PauseTimer:
+    """Hold a timer."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeTimer:
+    """Let a held timer run."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestartTimer:
+    """Begin the time of a timer anew."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAlarm:
+    """Ring at a moment of the wall clock, see `Alarm`."""
+
+    kind: AlarmKind
+    due: datetime
+    weekdays: tuple[int, ...] = ()
+    label: str | None = None
+    says: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAlarm:
+    """Take an alarm or a reminder back."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeepShopping:
+    """What is on the shopping list from now on."""
+
+    items: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class SetVolume:
     """Make answers and rings so loud."""
@@ -75,10 +144,22 @@ class SetVolume:
 
 @dataclass(frozen=True, slots=True)
 class StopRinging:
-    """Silence timers that ring."""
+    """Silence timers and alarms that ring."""
 
 
-Change = SetTimer | CancelTimer | SetVolume | StopRinging
+Change = (
+    SetTimer
+    | CancelTimer
+    | ChangeTimer
+    | PauseTimer
+    | ResumeTimer
+    | RestartTimer
+    | SetAlarm
+    | CancelAlarm
+    | KeepShopping
+    | SetVolume
+    | StopRinging
+)
 """An order that the frame loop carries out."""
 
 
@@ -99,6 +180,7 @@ class Turn:
     answer: Answer
     intent: Intent
     situation: Situation
+    phrases: Phrases = field(default_factory=Phrases.of)
 
     def says(self, key: str, *changes: Change, **values: str) -> Done:
         """It is done: the answer of that key, and the changes."""
@@ -113,12 +195,16 @@ class Turn:
         value = self.intent.values.get(slot, self.intent.slots.get(slot))
         return None if value is None else str(value)
 
-    def whole(self, slot: str) -> int:
-        """The value of a slot that the language fills with a whole number. Raises StageError when it did not."""
+    def number(self, slot: str) -> float:
+        """The value of a slot that the language fills with a number. Raises StageError when it did not."""
         value = self.intent.values.get(slot)
         if not isinstance(value, int | float):
             raise StageError(f"intent {self.intent.name}: slot {slot} is {value!r}; the language must give a number")
-        return round(value)
+        return value
+
+    def whole(self, slot: str) -> int:
+        """The same as a whole number. Raises StageError."""
+        return round(self.number(slot))
 
     def _sentence(self, key: str, values: dict[str, str]) -> str:
         sentence = self.answer(key, **values)

@@ -35,8 +35,15 @@ class Hypotheses:
     texts: tuple[str, ...]
     """Best first, without the wake word before the command; empty when nothing was said."""
 
+    likelihoods: tuple[float, ...]
+    """Of each text, as logarithms; only their differences mean something."""
+
     wake_heard: bool
     """The wake word was recognized as well, so what follows it is the command and nothing else."""
+
+
+Alternative = tuple[str, float]
+"""A text and the logarithm of its likelihood."""
 
 
 class Recognizer(Protocol):
@@ -66,7 +73,7 @@ class VoskRecognizer:
         self._made = self._make()
         self._fed = False
         self._after_wake = False
-        self._parts: list[list[str]] = []
+        self._parts: list[list[Alternative]] = []
 
     def begin(self, *, after_wake: bool) -> None:
         self._after_wake = after_wake
@@ -82,7 +89,7 @@ class VoskRecognizer:
             heard = ""
         else:
             heard = str(json.loads(self._made.PartialResult()).get("partial", ""))
-        best = [part[0] for part in self._parts]
+        best = [part[0][0] for part in self._parts]
         command, wake_heard = self._command(" ".join([*best, heard]))
         sure = wake_heard or not (self._after_wake and self._wake_phrases)
         return command if sure or len(command.split()) >= MORE_THAN_A_WAKE_WORD else ""
@@ -90,9 +97,14 @@ class VoskRecognizer:
     def finish(self) -> Hypotheses:
         self._fed = True
         self._parts.append(_alternatives(self._made.FinalResult()))
-        found = [self._command(text) for text in _joined(self._parts)]
-        texts = dict.fromkeys(text for text, _ in found)
-        return Hypotheses(tuple(text for text in texts if text), any(wake_heard for _, wake_heard in found))
+        likelihoods: dict[str, float] = {}
+        any_wake_heard = False
+        for text, likelihood in _joined(self._parts):
+            command, wake_heard = self._command(text)
+            any_wake_heard = any_wake_heard or wake_heard
+            if command:
+                likelihoods.setdefault(command, likelihood)
+        return Hypotheses(tuple(likelihoods), tuple(likelihoods.values()), any_wake_heard)
 
     def dictate(self, pcm: Pcm) -> str:
         free = self._model.recognizer(None)
@@ -125,15 +137,15 @@ def _training_text(sentences: Sequence[str], wake_phrases: Sequence[str]) -> lis
     return [*sentences, *prefixed, *wake_phrases, UNKNOWN]
 
 
-def _alternatives(result: str) -> list[str]:
+def _alternatives(result: str) -> list[Alternative]:
     found: list[dict[str, Any]] = json.loads(result).get("alternatives", [])
-    return [str(alternative.get("text", "")).strip() for alternative in found] or [""]
+    return [(str(one.get("text", "")).strip(), float(one.get("confidence", 0.0))) for one in found] or [("", 0.0)]
 
 
-def _joined(parts: Sequence[Sequence[str]]) -> list[str]:
-    """Whole utterances out of the alternatives of their segments, best first: by the sum of the segments' ranks."""
-    best = [(0, "")]
+def _joined(parts: Sequence[Sequence[Alternative]]) -> list[Alternative]:
+    """Whole utterances out of the alternatives of their segments, the likeliest first."""
+    best: list[Alternative] = [("", 0.0)]
     for part in parts:
-        joined = [(rank + own, f"{text} {said}".strip()) for rank, text in best for own, said in enumerate(part)]
-        best = sorted(joined, key=lambda ranked: ranked[0])[:KEPT_UTTERANCES]
-    return [text for _, text in best]
+        joined = [(f"{text} {said}".strip(), whole + own) for text, whole in best for said, own in part]
+        best = sorted(joined, key=lambda alternative: -alternative[1])[:KEPT_UTTERANCES]
+    return best

@@ -18,6 +18,15 @@ from appliance.understanding.strict_yaml import Document, Keys
 ALL_AREAS = "all"
 """Area that stands for the whole home: 'turn off all the lights', or 'the lights' where no own area is set."""
 
+TOPICS_OF_KIND = {
+    "brightness_topic": "light",
+    "color_topic": "light",
+    "position_topic": "cover",
+    "temperature_topic": "climate",
+    "step_topic": "climate",
+}
+"""A key of a device that names a further topic -> the kind of device that has it."""
+
 PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 """`{level}` in a payload, an argument or a reply; JSON such as `{"a": 1}` is none."""
 
@@ -37,11 +46,11 @@ class Area(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Device(Struct, frozen=True, forbid_unknown_fields=True):
-    """Something to switch or to start, through MQTT."""
+    """Something to switch, move, heat or start, through MQTT."""
 
     id: Id
     name: str
-    kind: Literal["light", "switch", "scene"]
+    kind: Literal["light", "switch", "scene", "cover", "climate", "media"]
     topic: str
     """Where the payloads are published."""
 
@@ -53,6 +62,26 @@ class Device(Struct, frozen=True, forbid_unknown_fields=True):
     payload_off: Payload = "OFF"
     brightness_topic: str | None = None
     """Where a percentage, 0..100 as plain text, is published; lights only; None: it cannot be dimmed."""
+
+    color_topic: str | None = None
+    """Where a colour, red, green and blue as `255,127,0`, is published; lights only; None: it has but one."""
+
+    payload_open: Payload = "OPEN"
+    payload_close: Payload = "CLOSE"
+    payload_stop: Payload = "STOP"
+    position_topic: str | None = None
+    """Where a position, 0 (closed)..100 (open) as plain text, is published; covers only; None: it opens and closes."""
+
+    temperature_topic: str | None = None
+    """Where a temperature in the degrees of the home, such as `21.5`, is published; climate only."""
+
+    step_topic: str | None = None
+    """Where a change of temperature in degrees, such as `1` or `-1`, is published; climate only."""
+
+    payload_play: Payload = "PLAY"
+    payload_pause: Payload = "PAUSE"
+    payload_next: Payload = "NEXT"
+    payload_previous: Payload = "PREVIOUS"
 
 
 class Publish(Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,7 +152,11 @@ class HomeConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     def lights_in(self, area_id: str) -> tuple[Device, ...]:
         """All lights of an area; of the whole home for ALL_AREAS."""
-        return tuple(d for d in self.devices if d.kind == "light" and area_id in (d.area, ALL_AREAS))
+        return self.devices_in(area_id, "light")
+
+    def devices_in(self, area_id: str, kind: str) -> tuple[Device, ...]:
+        """All devices of a kind in an area; in the whole home for ALL_AREAS."""
+        return tuple(d for d in self.devices if d.kind == kind and area_id in (d.area, ALL_AREAS))
 
 
 def load(path: Path) -> HomeConfig:
@@ -213,10 +246,14 @@ def _device_problems(index: int, device: Device, home: HomeConfig) -> Iterator[P
         known = ", ".join(area.id for area in home.areas) or "none"
         yield (*at, "area"), f"'{device.area}' is not the id of an area; known: {known}"
     yield from _topic_problems((*at, "topic"), device.topic)
-    if device.brightness_topic is not None:
-        yield from _topic_problems((*at, "brightness_topic"), device.brightness_topic)
-        if device.kind != "light":
-            yield (*at, "brightness_topic"), f"only a light can be dimmed, this is a {device.kind}; delete the key"
+    for key, kind in TOPICS_OF_KIND.items():
+        topic: str | None = getattr(device, key)
+        if topic is None:
+            continue
+        yield from _topic_problems((*at, key), topic)
+        if device.kind != kind:
+            what = "can be dimmed" if key == "brightness_topic" else f"has a {key}"
+            yield (*at, key), f"only a {kind} {what}, this is a {device.kind}; delete the key"
 
 
 def _topic_problems(keys: Keys, topic: str) -> Iterator[Problem]:

@@ -1,7 +1,7 @@
 """The owner's home as sentence templates: names of areas and devices as lists, own sentences as intents."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from appliance.errors import ConfigError
 from appliance.understanding.home_file import PLACEHOLDER, Area, Device, HomeConfig, OwnIntent, SlotList
@@ -9,12 +9,41 @@ from appliance.understanding.sampling import always_says
 from appliance.understanding.templates import Template
 from appliance.understanding.values import normalised
 
+EXTENDED: Final = frozenset({"item", "reminder", "label"})
+"""Lists of the built-in language that a list of the home file with the same name adds to: what can be on the shopping
+list, what can be reminded of, and what a timer can be for."""
+
+
+_KINDS: Final = {
+    "light": ("light",),
+    "switch": ("switch",),
+    "device": ("light", "switch"),
+    "scene": ("scene",),
+    "cover": ("cover",),
+    "climate": ("climate",),
+}
+"""Slot -> the kinds of devices that can be named in it."""
+
+
+def new_lists(home: HomeConfig) -> list[str]:
+    """Names of the owner's own lists."""
+    return [own.name for own in home.lists if not _extends(own)]
+
+
+def extended_lists(home: HomeConfig, built_in: dict[str, Any]) -> dict[str, Any]:
+    """The built-in lists that the home file adds to, with what it adds."""
+    return {
+        own.name: {"values": [*built_in[own.name]["values"], *_own_list(own)["values"]]}
+        for own in home.lists
+        if _extends(own)
+    }
+
 
 def lists_of(home: HomeConfig) -> dict[str, Any]:
     """The slot lists that the home fills: its areas, devices by kind, and the owner's own lists."""
-    kinds = {"light": ("light",), "switch": ("switch",), "device": ("light", "switch"), "scene": ("scene",)}
-    named = {slot: _named([d for d in home.devices if d.kind in kind]) for slot, kind in kinds.items()}
-    return {"area": _named(home.areas), **named, **{own.name: _own_list(own) for own in home.lists}}
+    named = {slot: _named([d for d in home.devices if d.kind in kinds]) for slot, kinds in _KINDS.items()}
+    own = {own.name: _own_list(own) for own in home.lists if not _extends(own)}
+    return {"area": _named(home.areas), **named, **own}
 
 
 def intents_of(home: HomeConfig) -> dict[str, Any]:
@@ -33,6 +62,10 @@ def check_slots(home: HomeConfig, templates: tuple[Template, ...]) -> None:
                             f"home file: sentence {own.name}: {key} holds {{{slot}}}, but '{template.text}' may be "
                             f"said without it; add {{{slot}}} to the sentence or take it out of {key}"
                         )
+
+
+def _extends(own: SlotList) -> bool:
+    return own.name in EXTENDED and bool(own.values)
 
 
 def _texts_of(own: OwnIntent) -> Iterator[tuple[str, str]]:

@@ -94,6 +94,8 @@ class Templates:
             # hassil would drop all skip words or none: 'please, what can you do' needs one kept. See language.py.
             self._intents = Intents.from_dict({**source, "skip_words": []})
             self.skip_words = tuple(str(words) for words in source.get("skip_words", ()))
+            self.yes_words = tuple(str(words) for words in source.get("yes_words", ()))
+            self.yes_no_words = (*self.yes_words, *(str(words) for words in source.get("no_words", ())))
         self._opener = _Opener(self._intents)
         opened = []
         for name, intent in self._intents.intents.items():

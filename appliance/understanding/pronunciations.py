@@ -1,0 +1,79 @@
+"""How words sound: a dictionary of pronunciations, as phones.
+
+The dictionary is a text file in the form of CMUdict: a line is a word, a blank, and its phones; further ways to say a
+word follow it as `word(2)`. The lines are in order of their words, so a word is found by bisection in 50 us, and only
+the bytes of the file (3 MB) are held.
+
+A word that the dictionary lacks is not guessed at (rules of spelling are wrong for the very names that are missing): it
+is one phone of its own, which nothing else sounds like, so it is right or wrong as a whole.
+"""
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+
+from appliance.errors import ModelError
+
+FILE = "cmudict-en-us.dict"
+"""The file in the model's folder."""
+
+Phones = tuple[str, ...]
+
+WAYS_MAX = 4
+"""Ways to say a word that are taken; CMUdict has at most five."""
+
+
+class Pronunciations:
+    """Looks words up. The same word always has the same phones."""
+
+    def __init__(self, lines: bytes, sounds_like: Mapping[str, str] | None = None) -> None:
+        """`lines`: the dictionary, in order of its words. `sounds_like`: a word of the owner's, and known words, which
+        together sound like it; they come before the dictionary.
+        """
+        self._lines = lines
+        self._sounds_like = dict(sounds_like or {})
+        self.of = functools.lru_cache(maxsize=8192)(self._of)
+
+    @staticmethod
+    def read(folder: Path, sounds_like: Mapping[str, str] | None = None) -> "Pronunciations":
+        """From a model's folder. Raises ModelError."""
+        try:
+            return Pronunciations((folder / FILE).read_bytes(), sounds_like)
+        except OSError as error:
+            raise ModelError(f"{folder / FILE}: {error.strerror}; install it with appliance models install") from None
+
+    def knows(self, word: str) -> bool:
+        """Whether its sound is known, by the dictionary or the owner."""
+        return word in self._sounds_like or bool(self._found(word))
+
+    def _of(self, word: str) -> tuple[Phones, ...]:
+        """The ways to say a word, the usual one first; for an unknown word one phone, which is the word itself."""
+        if word in self._sounds_like:
+            return (tuple(phone for known in self._sounds_like[word].split() for phone in self._dictionary(known)[0]),)
+        return self._dictionary(word)
+
+    def _dictionary(self, word: str) -> tuple[Phones, ...]:
+        return self._found(word) or ((word,),)
+
+    def _found(self, word: str) -> tuple[Phones, ...]:
+        wanted = word.encode()
+        low, high = 0, len(self._lines)
+        while low < high:  # the first line whose word is not before the wanted one begins in low..high
+            middle = (low + high) // 2
+            begin = self._lines.rfind(b"\n", low, middle) + 1 or low
+            if self._word_at(begin) < wanted:
+                low = self._next_line(middle)
+            else:
+                high = begin
+        ways: list[Phones] = []
+        while low < len(self._lines) and self._word_at(low) == wanted and len(ways) < WAYS_MAX:
+            end = self._next_line(low)
+            ways.append(tuple(self._lines[low:end].decode().split()[1:]))
+            low = end
+        return tuple(dict.fromkeys(ways))
+
+    def _word_at(self, begin: int) -> bytes:
+        return self._lines[begin : self._next_line(begin)].partition(b" ")[0].partition(b"(")[0]
+
+    def _next_line(self, position: int) -> int:
+        return (self._lines.find(b"\n", position) + 1) or len(self._lines)

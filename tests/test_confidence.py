@@ -1,0 +1,138 @@
+"""How sure a reading is, what follows from it, and what the understander does with both. No model."""
+
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+
+from appliance.facts import Understood
+from appliance.intent import Intent
+from appliance.listening import Understander
+from appliance.understanding.confidence import (
+    ACT_FROM,
+    AT_ONCE,
+    CLEAR,
+    CONFIRM_FROM,
+    SECOND_LOOK,
+    SHORT_PHONES,
+    Decision,
+    clear,
+    judged,
+    probability,
+)
+from appliance.understanding.pronunciations import Pronunciations
+from appliance.understanding.reading import Reader, Reading
+from appliance.understanding.soundalike import SoundMatcher
+from tests.fakes import Heard, ScriptedRecognizer, language
+from tests.test_soundalike import DICTIONARY
+
+GOOD = Reading(intent=Intent(name="time_ask"), share=1.0, cost=0.0, phones=20, rival=None)
+SILENCE = np.zeros(16_000, np.int16)
+
+
+@pytest.mark.parametrize(
+    "worse", [{"share": 0.4}, {"cost": 0.2}], ids=["another reading is likely", "it sounds otherwise"]
+)
+def test_what_speaks_against_a_reading_makes_it_less_sure(worse: dict[str, float]) -> None:
+    assert probability(AT_ONCE, dataclasses.replace(GOOD, **worse), 0.0) < probability(AT_ONCE, GOOD, 0.0)
+
+
+def test_what_dictation_hears_otherwise_is_less_sure() -> None:
+    sure = [probability(SECOND_LOOK, GOOD, apart) for apart in (0.0, 0.1, 0.3, 0.6)]
+    assert sure == sorted(sure, reverse=True)
+    assert sure[0] > 0.8 > 0.1 > sure[-1]
+
+
+@pytest.mark.parametrize("reading", [GOOD, dataclasses.replace(GOOD, share=1e-12, cost=50.0, phones=0)])
+def test_a_confidence_is_a_probability(reading: Reading) -> None:
+    assert 0.0 <= probability(AT_ONCE, reading, 1e9) <= 1.0
+    assert 0.0 <= judged(reading, 1e9).confidence <= 1.0
+
+
+def test_a_clear_reading_is_acted_on_at_once() -> None:
+    judgement = clear(GOOD)
+    assert judgement is not None
+    assert judgement.decision is Decision.ACT
+    assert judgement.confidence >= CLEAR
+
+
+def test_a_short_sentence_is_never_clear_at_once() -> None:
+    assert clear(dataclasses.replace(GOOD, phones=SHORT_PHONES - 1)) is None
+
+
+def test_a_reading_without_a_lead_or_far_from_what_was_heard_is_not_clear() -> None:
+    assert clear(dataclasses.replace(GOOD, share=0.2)) is None
+    assert clear(dataclasses.replace(GOOD, cost=0.3)) is None
+
+
+def test_there_are_three_zones() -> None:
+    found = [judged(GOOD, apart / 100) for apart in range(100)]
+    assert [one.decision for one in found] == [
+        Decision.ACT
+        if one.confidence >= ACT_FROM
+        else Decision.CONFIRM
+        if one.confidence >= CONFIRM_FROM
+        else Decision.REFUSE
+        for one in found
+    ]
+    assert {one.decision for one in found} == set(Decision)
+
+
+# The understander with a reader.
+
+
+@functools.cache
+def sounds() -> SoundMatcher:
+    return SoundMatcher(language().graph(), Pronunciations(DICTIONARY))
+
+
+def understood(heard: Heard) -> Understood:
+    """What is posted of an utterance of the built-in language with a dictionary of a few words."""
+    known = language()
+    posted: list[object] = []
+    understander = Understander(
+        ScriptedRecognizer(heard),
+        known,
+        lambda result: posted.append(result(5)),
+        reader=Reader(known.match, known.bare, sounds()),
+    )
+    understander.begin(False)
+    understander.finish(3, SILENCE)
+    (fact,) = posted
+    assert isinstance(fact, Understood)
+    return fact
+
+
+def test_a_clear_sentence_is_acted_on_without_dictation() -> None:
+    fact = understood(Heard(texts=("set a timer for fifteen minutes",), dictated="never asked"))
+    assert (fact.text, fact.question, fact.agreed) == ("set a timer for fifteen minutes", None, None)
+    assert fact.intent is not None
+    assert fact.intent.values == {"duration": 900}
+    assert fact.confidence is not None
+    assert fact.confidence >= CLEAR
+
+
+def test_a_short_sentence_that_dictation_hears_too_is_a_command_and_else_none() -> None:
+    agreed, other = (
+        understood(Heard(texts=("stop",), dictated=said)) for said in ("stop", "the five turn and fan the heater")
+    )
+    assert agreed.intent is not None
+    assert agreed.intent.name == "stop"
+    assert (other.intent, other.doubted, other.question) == (None, True, None)
+    assert other.text == "the five turn and fan the heater"
+
+
+@pytest.mark.parametrize(("said", "agreed"), [("yes please", True), ("no", False)])
+def test_yes_and_no_are_told_as_such(said: str, *, agreed: bool) -> None:
+    fact = understood(Heard(texts=(said,)))
+    assert (fact.text, fact.intent, fact.agreed) == (said, None, agreed)
+
+
+def test_what_may_have_been_meant_is_asked_about() -> None:
+    found = [
+        understood(Heard(texts=("stop",), dictated=said)) for said in ("stop", "stop a", "stop the", "stop the fan")
+    ]
+    questions = [fact.question for fact in found]
+    assert "Did you mean: stop?" in questions
+    assert all(fact.intent is not None for fact in found if fact.question)

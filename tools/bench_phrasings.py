@@ -1,0 +1,127 @@
+"""How much of everyday speech the built-in language understands: the list of phrasings, as text and spoken.
+
+    python -m tools.bench_phrasings [--all] [--show]
+
+Spoken means: by each synthetic voice that is installed, through the real recognizer. Right means that intent and all
+values are as the list says; asked, that they would be after a question back; refused, that nothing would be done;
+wrong, that something else would. A phrasing that the list says to refuse is right when it is refused.
+"""
+
+import argparse
+import random
+import subprocess
+import tempfile
+import wave
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import process_time
+from typing import Final
+
+import numpy as np
+
+from appliance.audio.convert import resample
+from appliance.audio.format import SAMPLE_RATE_HZ, Pcm
+from appliance.brains import load_reader, load_recognizer, load_voice
+from appliance.cli.understand import understand_pcm
+from appliance.config_files import PROJECT, LoadedConfig, load
+from appliance.listening import Understander
+from appliance.understanding.confidence import Decision
+from tools.phrasings import Meaning, Phrasing, language, meant, read, spelled
+
+SAMPLE: Final = 100
+PAUSE: Final = np.zeros(SAMPLE_RATE_HZ * 2 // 5, np.int16)
+"""Before and after what is said."""
+
+Say = Callable[[str], Pcm]
+
+PROGRAMS: Final = {
+    "flite slt": ("flite", "-voice", "slt", "-t", "{text}", "-o", "{sound}"),
+    "flite rms": ("flite", "-voice", "rms", "-t", "{text}", "-o", "{sound}"),
+    "flite awb": ("flite", "-voice", "awb", "-t", "{text}", "-o", "{sound}"),
+    "espeak-ng en-us": ("espeak-ng", "-v", "en-us", "-w", "{sound}", "{text}"),
+    "espeak-ng en-gb": ("espeak-ng", "-v", "en-gb", "-w", "{sound}", "{text}"),
+}
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--all", action="store_true", help=f"speak all phrasings, not {SAMPLE} of them")
+    parser.add_argument("--show", action="store_true", help="name each spoken phrasing that is not right")
+    arguments = parser.parse_args()
+    phrasings = read()
+    _as_text(phrasings)
+    chosen = phrasings if arguments.all else random.Random(0).sample(phrasings, SAMPLE)
+    loaded = load(PROJECT / "firmware_config" / "appliance.toml")
+    known = language()
+    reader = load_reader(loaded, known)
+    understander = Understander(load_recognizer(loaded, known), known, lambda result: None, reader=reader)
+    print(f"\nspoken, {len(chosen)} of {len(phrasings)}")
+    for name, say in _voices(loaded):
+        _spoken(name, say, chosen, understander, show=arguments.show)
+
+
+def _as_text(phrasings: list[Phrasing]) -> None:
+    known = language()
+    known.warm_up()
+    begun_s = process_time()
+    found = [meant(known.match(phrasing.text)) for phrasing in phrasings]
+    each_ms = (process_time() - begun_s) * 1000 / len(phrasings)
+    counts = Counter(_judged(phrasing.meaning, got) for phrasing, got in zip(phrasings, found, strict=True))
+    print(f"as text, {len(phrasings)}: {_shares(counts)}; {each_ms:.1f} ms of processor time each")
+    print("refused because the appliance cannot do that, or cannot tell what is meant:")
+    for phrasing, got in zip(phrasings, found, strict=True):
+        if not got:
+            print(f"  {phrasing.text}" + ("" if not phrasing.meaning else f"   should be {spelled(phrasing.meaning)}"))
+
+
+def _spoken(name: str, say: Say, phrasings: list[Phrasing], understander: Understander, *, show: bool) -> None:
+    counts: Counter[str] = Counter()
+    for phrasing in phrasings:
+        heard = understand_pcm(understander, np.concatenate([PAUSE, say(phrasing.text), PAUSE]))
+        judged = _judged(phrasing.meaning, meant(heard.intent))
+        if judged != "refused" and heard.decision is Decision.CONFIRM:
+            judged = "asked" if judged == "right" else "asked wrongly"
+        counts[judged] += 1
+        if show and judged != "right":
+            print(f'  {judged}: "{phrasing.text}" heard as "{heard.text}": {spelled(meant(heard.intent))}')
+    print(f"{name:24}{_shares(counts)}", flush=True)
+
+
+def _judged(meaning: Meaning, got: Meaning) -> str:
+    return "right" if got == meaning else "wrong" if got else "refused"
+
+
+def _shares(counts: Counter[str]) -> str:
+    keys = ("right", "asked", "refused", "asked wrongly", "wrong")
+    return "  ".join(f"{key} {100 * counts[key] / counts.total():.1f} %" for key in keys)
+
+
+def _voices(loaded: LoadedConfig) -> Iterator[tuple[str, Say]]:
+    for name, command in PROGRAMS.items():
+        try:
+            _by_program(command, "ready")
+        except (OSError, subprocess.SubprocessError) as error:
+            print(f"{name:24}skipped: {error}")
+            continue
+        yield name, lambda text, command=command: _by_program(command, text)  # type: ignore[misc]
+    voice = load_voice(loaded, deterministic=True)
+    voice.start()
+    try:
+        yield "Piper", lambda text: resample(voice.synthesize(text), voice.rate_hz, SAMPLE_RATE_HZ)
+    finally:
+        voice.close()
+
+
+def _by_program(command: tuple[str, ...], text: str) -> Pcm:
+    with tempfile.TemporaryDirectory() as folder:
+        sound = Path(folder, "sound.wav")
+        subprocess.run([part.format(text=text, sound=sound) for part in command], check=True, capture_output=True)
+        with wave.open(str(sound), "rb") as file:
+            pcm = np.frombuffer(file.readframes(file.getnframes()), np.dtype("<i2"))
+            return resample(pcm, file.getframerate(), SAMPLE_RATE_HZ)
+
+
+if __name__ == "__main__":
+    main()
