@@ -114,7 +114,7 @@ def test_cost_is_less_for_who_misses_less() -> None:
 def test_figures_tell_every_rate() -> None:
     told = figures(verdict(2.0, (0.8, 0.6, 0.4), clean=[0.9, 0.65]))
     assert told["operating_points"][0]["missed"]["clean"] == 0.5
-    assert [point["false_accepts_per_hour"] for point in told["operating_points"]] == [0.5, 1.0, 2.0, 4.0, 8.0]
+    assert [point["false_accepts_per_hour"] for point in told["operating_points"]] == [0.5, 2.0, 8.0, 30.0, 60.0]
 
 
 def test_mining_finds_the_worst_moments_with_the_sound_around_them() -> None:

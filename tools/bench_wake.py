@@ -157,6 +157,7 @@ def _row(recordings: Recordings, maker: str, model: str) -> Row:
         runtime=found.runtime,
         us_per_frame=result.us_per_frame,
         bytes=found.size_bytes,
+        verifier_bytes=found.verifier_bytes,
         memory_mb=memory_mb,
         points=chosen_points(result.conditions, found.threshold),
     )

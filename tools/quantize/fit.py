@@ -9,6 +9,7 @@ On recordings of people who are not in the training, the teacher's scores lowere
 by a third after the same number of steps; without the five in a row clean words gave peaks too short to wake.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from appliance.wake.embedding import SIZE as EMBEDDING_SIZE
 from appliance.wake.features import MICRO_BANDS
 from tools.quantize.examples import ROWS, STEPS, Examples
 from tools.quantize.net import ROWS_PER_HOP, Shape, Weights, build, folded
+from tools.quantize.parallel import duration
 from tools.quantize.targets import Targets
 from tools.quantize.teacher import HOPS as TEACHER_HOPS
 from tools.quantize.teacher import SCORES as TEACHER_SCORES
@@ -94,6 +96,7 @@ def fit(
     rng = np.random.default_rng([settings.seed, len(examples.features)])
     best: Fitted | None = None
     mean = Mean(model)
+    began_s = time.monotonic()
     for step in range(1, steps + 1):
         chosen = targets.batch(rng, settings.batch)
         lesson = () if lessons is None else (lessons.scores[chosen], lessons.embeddings[chosen])
@@ -110,7 +113,8 @@ def fit(
             newest = mean.take()
             weights = folded(model)
             verdict = judge(scorer(model), validation)
-            told(f"seed {settings.seed}, step {step} of {steps}: cost {verdict.cost:.4f}")
+            left = duration((time.monotonic() - began_s) / step * (steps - step))
+            told(f"seed {settings.seed}, step {step} of {steps}: cost {verdict.cost:.4f}, {left} left in this round")
             if best is None or verdict.cost < best.verdict.cost:
                 best = Fitted(weights=weights, verdict=verdict, model=model)
             model.set_weights(newest)

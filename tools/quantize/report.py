@@ -122,7 +122,17 @@ def _head(evaluation: Evaluation) -> str:
     hours = table([["negatives", "hours"], *([n.path, f"{n.hours:.3f}"] for n in evaluation.negatives[:LISTED])])
     return (
         f'# "{evaluation.word.replace("_", " ")}"\n\nModel `{evaluation.model}`, engine {evaluation.engine}: '
-        f"{cost}, {evaluation.bytes / 1000:.1f} kB.\n\n{measured(evaluation)}\n\n{figures(evaluation)}\n\n{hours}"
+        f"{cost}, {evaluation.bytes / 1000:.1f} kB.{_verifier(evaluation)}\n\n"
+        f"{measured(evaluation)}\n\n{figures(evaluation)}\n\n{hours}"
+    )
+
+
+def _verifier(evaluation: Evaluation) -> str:
+    if not evaluation.verifier_bytes:
+        return ""
+    return (
+        f" Its verifier ({evaluation.verifier_bytes / 1000:.0f} kB) heard again what it took for the word, "
+        f"{evaluation.verified_per_hour:.0f} times an hour of these negatives."
     )
 
 
