@@ -10,15 +10,16 @@ from appliance.errors import ModelError, UnknownModelError
 from appliance.models import Kind, ModelStore, WakeEngineName
 from appliance.runtimes.tflite import TfliteFile
 from appliance.runtimes.vosk import VoskModel
-from appliance.wake import embedding
 from appliance.wake.card import Card, card_of, compare, normal
+from appliance.wake.embedding import FILES
 from appliance.wake.engine import JoinedEngine, Parts, WakeEngine, WakeWord
 from appliance.wake.int8 import Int8Model, MicroModel
 from appliance.wake.phrase import THRESHOLD, WINDOW_FRAMES
+from appliance.wake.verifier import Verifier
 
 _LOGGER = logging.getLogger(__name__)
 
-VERIFIER = ".verifier.tflite"
+VERIFIER_SUFFIX = ".verifier.tflite"
 """How the file of a verifier's head ends; every other .tflite file of a wake word is its model."""
 
 __all__ = ["WakeEngine", "WakeWord", "check", "find", "load"]
@@ -95,13 +96,16 @@ def _from_manifest(name: str, store: ModelStore) -> WakeWord:
     )
 
 
-def _features(store: ModelStore, name: str) -> list[TfliteFile]:
-    folder = store.folder(name)
-    return [TfliteFile.read(folder / file, verified=True) for file in embedding.FILES]
+def _features(store: ModelStore, name: str) -> tuple[TfliteFile, TfliteFile]:
+    """Melspectrogram and embedding."""
+    mel, embedding = (TfliteFile.read(store.folder(name) / file, verified=True) for file in FILES)
+    return mel, embedding
 
 
 def _model_file(store: ModelStore, name: str) -> TfliteFile:
-    names = [file for file in store.entry(name).files if file.endswith(".tflite") and not file.endswith(VERIFIER)]
+    names = [
+        file for file in store.entry(name).files if file.endswith(".tflite") and not file.endswith(VERIFIER_SUFFIX)
+    ]
     if len(names) != 1:
         raise ModelError(f'model "{name}": the manifest names {len(names)} .tflite files; a wake word has one')
     return TfliteFile.read(store.folder(name) / names[0], verified=True)
@@ -135,7 +139,8 @@ def _with_verifier(alone: WakeWord, card: Card, store: ModelStore) -> WakeWord:
     except ModelError as error:
         _LOGGER.warning("%s: without its verifier it misses and wakes falsely more often: %s", alone.name, error)
         return replace(alone, threshold=card.micro.probability_cutoff)
-    parts = Parts(files=(file, head, *features), gate=card.verifier.gate, gate_window=alone.window)
+    verifier = Verifier(head, *features)
+    parts = Parts(files=(file,), verifier=verifier, gate=card.verifier.gate, gate_window=alone.window)
     return replace(alone, window=1, parts=parts)
 
 

@@ -65,12 +65,13 @@ class Parts:
     """What a word's engine is built from; which of them it needs, its row in ENGINES says."""
 
     files: tuple[TfliteFile, ...] = ()
-    """The word's own model first; for openwakeword then the melspectrogram and the embedding; for int8 with a verifier
-    its head, the melspectrogram and the embedding."""
+    """The word's own model first; for openwakeword then the melspectrogram and the embedding."""
+
+    verifier: Verifier | None = None
+    """With int8: hears again, from a mean of `gate` of the model's newest `gate_window` scores on. It has no memory, so
+    all that hear this word share it."""
 
     gate: float = 0.0
-    """Of a verifier: mean of the first model's newest `gate_window` scores from which it hears again."""
-
     gate_window: int = 1
 
     recognizer: VoskModel | None = None
@@ -142,9 +143,9 @@ def _int8_model(parts: Parts) -> WakeModel:
 
 def with_verifier(first: RowScorer, parts: Parts) -> WakeModel:
     """A scorer of micro features with the verifier that is among the parts, or on its own."""
-    if len(parts.files) == 1:
+    if parts.verifier is None:
         return MicroModel(first)
-    return VerifiedModel(first, Verifier(*parts.files[1:]), parts.gate, parts.gate_window)
+    return VerifiedModel(first, parts.verifier, parts.gate, parts.gate_window)
 
 
 def _phrase_model(parts: Parts) -> WakeModel:

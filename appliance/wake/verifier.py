@@ -33,7 +33,7 @@ PAST_FRAMES: Final = -(-HEARD_SAMPLES // FRAME_SAMPLES)
 
 
 class Verifier:
-    """Says how sure it is that a word ended just now."""
+    """Says how sure it is that a word ended just now. Opening it takes 15 ms, 3 to 10 MB."""
 
     def __init__(self, head: TfliteFile, melspectrogram: TfliteFile, embedding: TfliteFile) -> None:
         """Open the word's head and what all heads share.
@@ -48,6 +48,7 @@ class Verifier:
         if self._head.output.shape != (1, 1):
             raise ModelError(f"{head.path}: gives {self._head.output.shape}; one probability is needed")
         self._embedding = SpeechEmbedding(melspectrogram, embedding, HEARD_SAMPLES)
+        self.size_bytes = sum(len(file.contents) for file in (head, melspectrogram, embedding))
 
     def score(self, past: Pcm) -> float:
         """0..1, of the newest 1.7 s; `past`: int16, at least HEARD_SAMPLES. 5 ms of one desktop core."""

@@ -84,8 +84,8 @@ def find(reference: Reference) -> Contestant:
         threshold=word.threshold,
         window=word.window,
         runtime=_runtime("vosk" if word.engine == "phrase" else None),
-        size_bytes=sum(_sizes(word, always=True)) or store.entry(_recognizer(store)).size_bytes,
-        verifier_bytes=sum(_sizes(word, always=False)),
+        size_bytes=sum(len(file.contents) for file in word.parts.files) or store.entry(_recognizer(store)).size_bytes,
+        verifier_bytes=word.parts.verifier.size_bytes if word.parts.verifier else 0,
         sha256=_sha256(word.parts.files[:1]),
         open=lambda: JoinedEngine(word.open_front_end(), word.open_model()),
     )
@@ -183,16 +183,10 @@ def _float(path: Path) -> Contestant:
         window=word.window,
         runtime=_runtime(None),
         size_bytes=len(file.contents),
-        verifier_bytes=sum(_sizes(word, always=False)),
+        verifier_bytes=word.parts.verifier.size_bytes if word.parts.verifier else 0,
         sha256=_sha256([file]),
         open=lambda: JoinedEngine(word.open_front_end(), open_model()),
     )
-
-
-def _sizes(word: WakeWord, *, always: bool) -> list[int]:
-    first = 1 if word.engine == "int8" else len(word.parts.files)
-    files = word.parts.files[:first] if always else word.parts.files[first:]
-    return [len(file.contents) for file in files]
 
 
 def _sha256(files: Sequence[TfliteFile]) -> str:
@@ -204,7 +198,7 @@ def _file_in(model: str) -> str:
     path = Path(model)
     if not path.is_dir():
         return model
-    files = sorted(file for file in path.glob("*.tflite") if not file.name.endswith(wake.VERIFIER))
+    files = sorted(file for file in path.glob("*.tflite") if not file.name.endswith(wake.VERIFIER_SUFFIX))
     if len(files) != 1:
         raise ModelError(f"{path}: holds {len(files)} .tflite files; name one")
     return str(files[0])

@@ -17,10 +17,10 @@ from tools.quantize.examples import STEPS, Stored
 from tools.quantize.net import FEATURE_MAX, ROWS_PER_HOP, Weights
 from tools.quantize.net import scores as float_scores
 from tools.quantize.stream import to_tflite
-from tools.quantize.validate import Scorer, Scores, Validation, Verdict, judge
+from tools.quantize.validate import GATE_RATE_PER_H, Scorer, Scores, Validation, Verdict, judge
 
 MOST_LOST = {"clean": 0.01, "10 dB": 0.015}
-"""Share of the words that INT8 may lose at the operating point, by condition."""
+"""Share of the words that INT8 may lose at the gate, by condition."""
 OPERATING_RATE_PER_H = 0.5
 _NOWHERE = Path("(made just now)")
 MEAN_DIFFERENCE = 0.003
@@ -66,10 +66,10 @@ def ways(weights: Weights, trained: Weights | None, examples: Stored) -> dict[st
 
 
 def refuse_lossy(weights: Weights, int8: Candidate, validation: Validation) -> None:
-    """Raises StageError where INT8 loses more than MOST_LOST at the operating point of each."""
+    """Raises StageError where INT8 loses more than MOST_LOST where the network works: at its gate."""
     whole = judge(lambda rows: float_scores(weights, rows / np.float32(STEPS)), validation)
-    before = whole.missed(whole.threshold(OPERATING_RATE_PER_H))
-    after = int8.verdict.missed(int8.verdict.threshold(OPERATING_RATE_PER_H))
+    before = whole.missed(whole.threshold(GATE_RATE_PER_H))
+    after = int8.verdict.missed(int8.verdict.threshold(GATE_RATE_PER_H))
     for name, most in MOST_LOST.items():
         one_clip = 1.0 / max(1, len(whole.heard.get(name, ())))
         lost = after.get(name, 0.0) - before.get(name, 0.0)

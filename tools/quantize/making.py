@@ -7,18 +7,16 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
-from appliance import __version__
 from appliance.audio.format import SAMPLE_RATE_HZ, int16_from_float
 from appliance.errors import StageError
 from appliance.models import sha256_of
-from appliance.wake import VERIFIER
+from appliance.wake import VERIFIER_SUFFIX
 from tools.quantize import card, evaluation, noises, runs, synthesize
 from tools.quantize.clips import Clip, read_clips, write_clip, write_manifest
 from tools.quantize.gather import Gathered, Given, described, is_recorded
@@ -185,11 +183,9 @@ def finish(job: Job) -> None:
     """The model with its card."""
     copy_model(job.quantized, job.model)
     fields = card.read_fields(job.quantized.with_suffix(".json"))
-    fields["training"] = {
+    fields["training"] |= {
         "setting": dataclasses.asdict(job.setting),
         "seed of clips and examples": SEED,
-        "cost of the ways to INT8": fields["training"],
-        "versions": {"appliance": __version__} | {name: metadata.version(name) for name in ("tensorflow-cpu", "keras")},
         "sha256": {name: sha256_of(job.out / "data" / name) for name in ("train.jsonl", "dev.jsonl")},
     }
     _write(job.model.with_suffix(".json"), fields)
@@ -235,7 +231,7 @@ def copy_model(model: Path, to: Path) -> None:
     """The model with its card and its verifier, which the card names, so it keeps its name."""
     for suffix in (".tflite", ".json"):
         shutil.copyfile(model.with_suffix(suffix), to.with_suffix(suffix))
-    for verifier in model.parent.glob(f"*{VERIFIER}"):
+    for verifier in model.parent.glob(f"*{VERIFIER_SUFFIX}"):
         shutil.copyfile(verifier, to.with_name(verifier.name))
 
 

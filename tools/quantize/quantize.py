@@ -8,13 +8,15 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from appliance import __version__
 from appliance.models import sha256_of
-from appliance.wake import VERIFIER
+from appliance.wake import VERIFIER_SUFFIX
 from tools.quantize import contestant
 from tools.quantize.augment import TEACHER
 from tools.quantize.clips import Clip, read_pcm
@@ -26,16 +28,14 @@ from tools.quantize.net import Weights
 from tools.quantize.rounding import train_rounded
 from tools.quantize.streams import Stream, find
 from tools.quantize.teacher import Head
-from tools.quantize.train import SNRS_DB, figures, head_files
-from tools.quantize.validate import WINDOW, Verdict, read_validation
+from tools.quantize.train import SNRS_DB, figures, head_files, seed_costs
+from tools.quantize.validate import GATE_RATE_PER_H, WINDOW, Verdict, read_validation
 from tools.quantize.verifier import to_tflite
 
 CALIBRATION = (24, 36)
 """Examples with and without the word that the ranges are taken from; 60 in all were enough for a loss below 1 point."""
 
 
-GATE_RATE_PER_H = 60.0
-"""So often the network may ask its verifier in vain: a second of processor time an hour."""
 LOWEST_GATE, HIGHEST_GATE = 0.05, 0.5
 
 
@@ -74,9 +74,15 @@ def run(args: argparse.Namespace) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / f"{args.word.replace(' ', '_')}.tflite"
     path.write_bytes(candidates[0].contents)
-    path.with_suffix(VERIFIER).write_bytes(to_tflite([Head.load(file) for file in head_files(args.trained)]))
+    path.with_suffix(VERIFIER_SUFFIX).write_bytes(to_tflite([Head.load(file) for file in head_files(args.trained)]))
     fields = card(args.word, path, candidates[0].verdict)
-    fields["training"] = {one.name: one.verdict.cost for one in candidates}
+    said = np.flatnonzero(examples.word_end_row >= 0)
+    fields["training"] = {
+        "examples": {"with the word": len(said), "without": len(examples.word_end_row) - len(said)},
+        "cost of each seed": seed_costs(args.trained),
+        "cost of each way to INT8": {one.name: one.verdict.cost for one in candidates},
+        "versions": {"appliance": __version__} | {name: metadata.version(name) for name in ("tensorflow-cpu", "keras")},
+    }
     _write(path, fields)
     fields["verifier"]["threshold"] = threshold(path, positives, negatives)
     _write(path, fields)
@@ -113,8 +119,8 @@ def card(word: str, path: Path, verdict: Verdict) -> dict[str, Any]:
             "feature_step_size": 10,
         },
         "verifier": {
-            "model": path.with_suffix(VERIFIER).name,
-            "sha256": sha256_of(path.with_suffix(VERIFIER)),
+            "model": path.with_suffix(VERIFIER_SUFFIX).name,
+            "sha256": sha256_of(path.with_suffix(VERIFIER_SUFFIX)),
             "features": TEACHER,
             "gate": round(min(HIGHEST_GATE, max(LOWEST_GATE, verdict.threshold(GATE_RATE_PER_H))), 3),
             "threshold": 0.5,

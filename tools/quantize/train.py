@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         fitted.weights.save(str(args.out / f"seed-{course.seed}.npz"))
         text = json.dumps(figures(fitted.verdict), indent=1)
         (args.out / f"seed-{course.seed}.json").write_text(text + "\n", encoding="utf-8")
-    costs = {seed: _cost(file) for seed in args.seeds if (file := args.out / f"seed-{seed}.json").exists()}
+    costs = {seed: cost for seed, cost in seed_costs(args.out).items() if int(seed) in args.seeds}
     for seed, cost in costs.items():
         print(f"seed {seed}: cost {cost:.4f}", file=sys.stderr)
     best = min(costs, key=lambda seed: costs[seed])
@@ -211,8 +211,12 @@ def _school(task: Task) -> School:
     )
 
 
-def _cost(path: Path) -> float:
-    return float(json.loads(path.read_text(encoding="utf-8"))["cost"])
+def seed_costs(folder: Path) -> dict[str, float]:
+    """The cost of each seed that was trained in a folder."""
+    files = sorted(folder.glob("seed-*.json"))
+    return {
+        file.stem.removeprefix("seed-"): float(json.loads(file.read_text(encoding="utf-8"))["cost"]) for file in files
+    }
 
 
 def _tell(text: str) -> None:

@@ -23,6 +23,8 @@ WINDOW = 3
 RATES_PER_H = (0.5, 2.0, 8.0, 30.0, 60.0)
 """False accepts at which misses are counted: few, as where it decides alone, and many, as where a verifier hears again.
 At the lowest rates an hour holds one or none, which is chance; seeds are compared by the mean over all of them."""
+GATE_RATE_PER_H = 120.0
+"""So often a network may ask its verifier in vain: 2 s of processor time an hour."""
 IMPORTANCE = {"clean": 3.0, "10 dB": 2.0, "5 dB": 1.0}
 
 
