@@ -108,7 +108,7 @@ lint: .venv/.stamp-dev ## format, lint, types, import arrows
 	@$(BIN)/python -m pytest -q tests/test_architecture.py
 	@echo "lint: good"
 
-TEST_MODELS := oww-features oww_alexa oww_hey_jarvis
+TEST_MODELS := oww_alexa oww_hey_jarvis
 
 .PHONY: test-models
 test-models: models

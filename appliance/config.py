@@ -74,7 +74,7 @@ class Wake(Struct, frozen=True, forbid_unknown_fields=True):
                 "spotted by the recognizer, at ten times the processor time."
             ),
         ),
-    ] = field(default_factory=lambda: ["alexa"])
+    ] = field(default_factory=lambda: ["computer"])
     threshold: Annotated[
         Share,
         Meta(description="Score that wakes, 0..1; lower hears more and wakes falsely more often; 0: each model's own."),

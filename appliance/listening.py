@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from appliance.audio.format import SILENT_DBFS, Frame, Pcm, frames_of_ms, level_dbfs
+from appliance.audio.format import FRAME_SAMPLES, SILENT_DBFS, Frame, Pcm, frames_of_ms, level_dbfs
 from appliance.audio.ring import Ring
 from appliance.dialog_handlers import PRE_ROLL_FRAMES
 from appliance.facts import CommandBegan, CommandEnded, Fact, Listen, PartlyHeard, StageFailed, Understood
@@ -248,40 +248,41 @@ class Understander:
         agreed = self._language.agrees(hypotheses.texts[0]) if hypotheses.texts else None
         if agreed is not None:
             return Heard(text=hypotheses.texts[0], agreed=agreed, reason="not_understood")
-        heard = self._clear(hypotheses)
+        range_db = level_range_db(command)
+        heard = self._clear(hypotheses, range_db)
         if heard is None and self._after_wake and not hypotheses.wake_heard:
             # The wake word itself was misheard, perhaps together with the command: listen to the command alone.
             self._recognizer.begin(after_wake=False)
             self._recognizer.accept(command)
             hypotheses = self._recognizer.finish()
-            heard = self._clear(hypotheses)
+            heard = self._clear(hypotheses, range_db)
         if heard is not None:
             return heard
         dictated = self._recognizer.dictate(command) if hypotheses.texts else ""
         if not dictated:
             return Heard(text="", reason="no_speech")
-        return self._second_look(hypotheses, dictated)
+        return self._second_look(hypotheses, dictated, range_db)
 
     def _question(self, heard: Heard) -> str | None:
         if heard.decision is not Decision.CONFIRM:
             return None
         return self._language.answer("did_you_mean", sentence=heard.text)
 
-    def _clear(self, hypotheses: Hypotheses) -> Heard | None:
+    def _clear(self, hypotheses: Hypotheses, range_db: float) -> Heard | None:
         """What can be acted on without a second look."""
         if self._reader is None:
             intent = self._language.match_any(hypotheses.texts)
             return Heard.literally(intent) if intent else None
         reading = self._reader.read(hypotheses.texts, hypotheses.likelihoods)
-        judgement = clear(reading) if reading else None
+        judgement = clear(reading, range_db) if reading else None
         return _understood(reading, judgement) if reading and judgement else None
 
-    def _second_look(self, hypotheses: Hypotheses, dictated: str) -> Heard:
+    def _second_look(self, hypotheses: Hypotheses, dictated: str, range_db: float) -> Heard:
         """What is not clear is held against free dictation."""
         reading = self._reader.read(hypotheses.texts, hypotheses.likelihoods) if self._reader else None
         judgement = None
         if self._reader and reading:
-            judgement = judged(reading, self._reader.apart(dictated, reading.intent))
+            judgement = judged(reading, range_db, self._reader.apart(dictated, reading.intent))
             if judgement.decision is not Decision.REFUSE:
                 return _understood(reading, judgement)
         nearest = self._language.nearest(dictated)
@@ -303,6 +304,17 @@ def _understood(reading: Reading, judgement: Judgement) -> Heard:
         nearest=reading.intent.text,
         score=round(max(0.0, 1 - reading.cost), 3),
     )
+
+
+def level_range_db(pcm: Pcm) -> float:
+    """How far the loudest twentieth of the frames stands out of the quietest: about the signal-to-noise ratio of an
+    utterance and its pauses, and some decibels more. 0 for less than a frame.
+    """
+    frames = pcm[: pcm.size - pcm.size % FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
+    if not len(frames):
+        return 0.0
+    low, high = np.quantile([level_dbfs(frame) for frame in frames], (0.05, 0.95))
+    return float(high - low)
 
 
 def word_end(levels_dbfs: list[float], index: int) -> int:

@@ -28,46 +28,50 @@ from tests.fakes import Heard, ScriptedRecognizer, language
 from tests.test_soundalike import DICTIONARY
 
 GOOD = Reading(intent=Intent(name="time_ask"), share=1.0, cost=0.0, phones=20, rival=None)
-SILENCE = np.zeros(16_000, np.int16)
+CLEAN = 30.0
+"""Decibels by which speech stands out."""
+
+SPEECH = np.repeat(np.array([0, 3000], np.int16), 16_000)
+"""As loud as speech, behind a silence."""
 
 
 @pytest.mark.parametrize(
     "worse", [{"share": 0.4}, {"cost": 0.2}], ids=["another reading is likely", "it sounds otherwise"]
 )
 def test_what_speaks_against_a_reading_makes_it_less_sure(worse: dict[str, float]) -> None:
-    assert probability(AT_ONCE, dataclasses.replace(GOOD, **worse), 0.0) < probability(AT_ONCE, GOOD, 0.0)
+    assert probability(AT_ONCE, dataclasses.replace(GOOD, **worse), CLEAN, 0.0) < probability(AT_ONCE, GOOD, CLEAN, 0.0)
 
 
 def test_what_dictation_hears_otherwise_is_less_sure() -> None:
-    sure = [probability(SECOND_LOOK, GOOD, apart) for apart in (0.0, 0.1, 0.3, 0.6)]
+    sure = [probability(SECOND_LOOK, GOOD, CLEAN, apart) for apart in (0.0, 0.1, 0.3, 0.6)]
     assert sure == sorted(sure, reverse=True)
-    assert sure[0] > 0.8 > 0.1 > sure[-1]
+    assert sure[0] >= ACT_FROM > sure[-1]
 
 
 @pytest.mark.parametrize("reading", [GOOD, dataclasses.replace(GOOD, share=1e-12, cost=50.0, phones=0)])
 def test_a_confidence_is_a_probability(reading: Reading) -> None:
-    assert 0.0 <= probability(AT_ONCE, reading, 1e9) <= 1.0
-    assert 0.0 <= judged(reading, 1e9).confidence <= 1.0
+    assert 0.0 <= probability(SECOND_LOOK, reading, CLEAN, 1e9) <= 1.0
+    assert 0.0 <= judged(reading, CLEAN, 1e9).confidence <= 1.0
 
 
 def test_a_clear_reading_is_acted_on_at_once() -> None:
-    judgement = clear(GOOD)
+    judgement = clear(GOOD, CLEAN)
     assert judgement is not None
     assert judgement.decision is Decision.ACT
     assert judgement.confidence >= CLEAR
 
 
 def test_a_short_sentence_is_never_clear_at_once() -> None:
-    assert clear(dataclasses.replace(GOOD, phones=SHORT_PHONES - 1)) is None
+    assert clear(dataclasses.replace(GOOD, phones=SHORT_PHONES - 1), CLEAN) is None
 
 
 def test_a_reading_without_a_lead_or_far_from_what_was_heard_is_not_clear() -> None:
-    assert clear(dataclasses.replace(GOOD, share=0.2)) is None
-    assert clear(dataclasses.replace(GOOD, cost=0.3)) is None
+    assert clear(dataclasses.replace(GOOD, share=0.2), CLEAN) is None
+    assert clear(dataclasses.replace(GOOD, cost=0.3), CLEAN) is None
 
 
 def test_there_are_three_zones() -> None:
-    found = [judged(GOOD, apart / 100) for apart in range(100)]
+    found = [judged(GOOD, CLEAN, apart / 100) for apart in range(100)]
     assert [one.decision for one in found] == [
         Decision.ACT
         if one.confidence >= ACT_FROM
@@ -98,7 +102,7 @@ def understood(heard: Heard) -> Understood:
         reader=Reader(known.match, known.bare, sounds()),
     )
     understander.begin(False)
-    understander.finish(3, SILENCE)
+    understander.finish(3, SPEECH)
     (fact,) = posted
     assert isinstance(fact, Understood)
     return fact

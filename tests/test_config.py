@@ -84,7 +84,7 @@ def test_an_empty_file_is_the_defaults() -> None:
 def test_the_defaults() -> None:
     default = Config()
     assert default.device.id == "appliance"
-    assert default.wake.words == ["alexa"]
+    assert default.wake.words == ["computer"]
     assert default.wake.threshold == 0.0
     assert default.listening.silence_ms == 500
     assert default.mqtt.host == ""

@@ -151,7 +151,7 @@ def test_the_default_set_is_what_the_default_configuration_names(project: ModelS
         config.models.speech_detector,
         config.models.voice,
     } <= defaults
-    assert {project.entry(name).kind for name in defaults} == set(Kind) - {Kind.WAKE_FEATURES}
+    assert {project.entry(name).kind for name in defaults} == set(Kind)
 
 
 def test_openwakeword_heads_are_for_non_commercial_use_and_never_default(project: ModelStore) -> None:
@@ -166,6 +166,8 @@ def test_openwakeword_heads_are_for_non_commercial_use_and_never_default(project
 
 def test_every_model_has_a_package_first_and_its_maker_second(project: ModelStore) -> None:
     for name in project.names():
+        if all(source.path for source in project.entry(name).sources):
+            continue  # our own, which come with the project
         package, url = project.entry(name).sources
         assert package.package
         assert url.url

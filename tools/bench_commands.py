@@ -1,21 +1,25 @@
-"""Understood, or politely refused: `python -m tools.bench_commands PACK [--every N] [--observe FILE]`.
+"""Understood, or politely refused: `python -m tools.bench_commands PACK [--foreign-every N] [--observe FILE]`.
 
 Real drink orders through `understand`, clean and in kitchen noise, beside the best published engine; then speech that
 is no command of the language, for the drink orders and for the built-in language with the example home. Every figure
-is a count with its 95 % bound. `--observe` also writes each reading, for tools/fit_confidence.py; that listens to
-everything a second time, and takes three times as long. PACK is the folder of recordings.
+is a count with its 95 % bound. It works on two cores at once; of the foreign speech it takes every fourth clip, unless
+told otherwise. `--observe` also writes each reading, for tools/fit_confidence.py; that dictates everything, and takes
+three times as long. PACK is the folder of recordings.
 """
 
 import argparse
+import dataclasses
+import functools
 import itertools
 import json
+import multiprocessing
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,16 +28,14 @@ from appliance.audio.files import read_pcm
 from appliance.audio.format import SAMPLE_RATE_HZ, Pcm
 from appliance.brains import load_home, load_language, load_reader, load_recognizer
 from appliance.cli.understand import understand_pcm
-from appliance.config_files import LoadedConfig
-from appliance.listening import Heard, Understander
+from appliance.listening import Understander, level_range_db
 from appliance.speech.recognizer import Hypotheses, VoskRecognizer
 from appliance.understanding.confidence import Decision
-from appliance.understanding.language import Language
-from appliance.understanding.reading import Reader
 from tools.mixing import METHOD, mix, mix_by_loudest
 from tools.quantize.intervals import rate_interval, share_interval
 
 SNRS_DB = (None, 24, 18, 12, 6, 0)
+MIXERS: dict[str, Callable[[Pcm, Pcm, float, str], Pcm]] = {METHOD: mix, "by the loudest frame": mix_by_loudest}
 RHINO_PERCENT = {24: 99, 18: 99, 12: 98, 6: 96}
 """Published by its maker, kitchen noise: 619 orders, of which these are some; mixed by the loudest frame."""
 
@@ -41,6 +43,10 @@ LONGEST_S = 8.0
 """Continuous sound is cut into utterances of this length, the longest that the appliance takes for one."""
 
 BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.99, 1.0)
+
+WORKERS = 2
+FOREIGN_PARTS = 8
+"""Foreign speech is divided into so many tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,111 +61,184 @@ class Clip:
     """Of a command of the language; None: it is none."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What came of a clip."""
 
-    clip: Clip
-    heard: Heard
+    kind: str
+    seconds: float
+    cpu_s: float
+    right: bool
+    """Intent and every slot, and no further slot."""
 
-    @property
-    def right(self) -> bool:
-        """Intent and every slot, and no further slot."""
-        return self.heard.intent is not None and self.heard.intent.slots == self.clip.slots
+    decision: Decision | None
+    """None: no sentence was found."""
 
-    def decided(self, decision: Decision) -> bool:
-        """A sentence was found, and this is to be done."""
-        return self.heard.intent is not None and self.heard.decision is decision
+    words: int = 0
+    confidence: float | None = None
+    observed: dict[str, Any] | None = None
+    """A line for tools/fit_confidence.py."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One worker's share: orders at one signal-to-noise ratio, or a part of the foreign speech for both languages."""
+
+    pack: Path
+    every: int
+    observe: bool
+    method: str = METHOD
+    snr_db: int | None = None
+    foreign_part: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Results of a task."""
+
+    drinks: list[Result]
+    home: list[Result]
+    peak_mb: float
 
 
 class Bench:
     """One language with its recognizer."""
 
-    def __init__(self, loaded: LoadedConfig, sentences: Path | None, observe: IO[str] | None) -> None:
-        self.language: Language = load_language(loaded, load_home(loaded), sentences)
-        self._recognizer = load_recognizer(loaded, self.language)
-        begun_s = time.process_time()
-        self._reader = load_reader(loaded, self.language)
-        self.build_s = time.process_time() - begun_s
-        watched = Watched(self._recognizer)
-        self._watched = watched
-        self._understander = Understander(watched, self.language, lambda result: None, reader=self._reader)
-        self._observe = observe
+    def __init__(self, sentences: Path | None) -> None:
+        loaded = config_files.load(None)
+        language = load_language(loaded, load_home(loaded), sentences)
+        self._recognizer = Watched(load_recognizer(loaded, language))
+        self._reader = load_reader(loaded, language)
+        self._understander = Understander(self._recognizer, language, lambda result: None, reader=self._reader)
 
-    def run(self, condition: str, clips: Sequence[Clip]) -> tuple[list[Result], float]:
-        """What is understood, and the processor time for each second of sound."""
-        begun_s = time.process_time()
-        results = [Result(clip, understand_pcm(self._understander, clip.pcm)) for clip in self._told(condition, clips)]
-        return results, (time.process_time() - begun_s) / sum(clip.pcm.size / SAMPLE_RATE_HZ for clip in clips)
-
-    def _told(self, condition: str, clips: Sequence[Clip]) -> Iterator[Clip]:
+    def results(self, condition: str, clips: Sequence[Clip], *, observe: bool) -> Iterator[Result]:
+        """What is understood, in the order of the clips."""
         for clip in clips:
-            yield clip
-            if self._observe is not None and self._reader is not None:
-                self._write(self._observe, self._reader, condition, clip)
+            begun_s = time.process_time()
+            heard = understand_pcm(self._understander, clip.pcm)
+            cpu_s = time.process_time() - begun_s
+            yield Result(
+                kind=clip.kind,
+                seconds=clip.pcm.size / SAMPLE_RATE_HZ,
+                cpu_s=cpu_s,
+                right=heard.intent is not None and heard.intent.slots == clip.slots,
+                decision=heard.decision if heard.intent else None,
+                words=len(heard.text.split()),
+                confidence=heard.confidence,
+                observed=self._observed(condition, clip) if observe else None,
+            )
 
-    def _write(self, file: IO[str], reader: Reader, condition: str, clip: Clip) -> None:
-        hypotheses = self._watched.newest
-        reading = reader.read(hypotheses.texts, hypotheses.likelihoods)
-        if reading is None:
-            return
-        row = {
+    def _observed(self, condition: str, clip: Clip) -> dict[str, Any] | None:
+        hypotheses = self._recognizer.newest
+        reading = self._reader.read(hypotheses.texts, hypotheses.likelihoods) if self._reader else None
+        if self._reader is None or reading is None:
+            return None
+        return {
             "set": condition,
             "speaker": clip.speaker,
             "right": reading.intent.slots == clip.slots,
             "share": reading.share,
             "cost": reading.cost,
             "phones": reading.phones,
-            "apart": reader.apart(self._recognizer.dictate(clip.pcm), reading.intent),
+            "two": reading.intent.then is not None,
+            "range_db": level_range_db(clip.pcm),
+            "apart": self._reader.apart(self._recognizer.dictate(clip.pcm), reading.intent),
         }
-        file.write(json.dumps(row) + "\n")
 
 
 class Watched:
-    """A recognizer that remembers its newest result."""
+    """A recognizer that remembers its newest result and dictation."""
 
     def __init__(self, recognizer: VoskRecognizer) -> None:
         self._recognizer = recognizer
-        self.begin, self.accept, self.dictate = recognizer.begin, recognizer.accept, recognizer.dictate
+        self.begin, self.accept = recognizer.begin, recognizer.accept
         self.newest = Hypotheses((), (), wake_heard=False)
+        self._dictated: tuple[Pcm, str] | None = None
 
     def finish(self) -> Hypotheses:
         """End the utterance."""
         self.newest = self._recognizer.finish()
         return self.newest
 
+    def dictate(self, pcm: Pcm) -> str:
+        """Freely; the same samples are heard once."""
+        if self._dictated is None or self._dictated[0] is not pcm:
+            self._dictated = pcm, self._recognizer.dictate(pcm)
+        return self._dictated[1]
+
+
+@functools.lru_cache(maxsize=2)
+def _bench(sentences: Path | None) -> Bench:
+    """One for each language in each worker."""
+    return Bench(sentences)
+
 
 def main() -> int:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pack", type=Path)
-    parser.add_argument("--every", type=int, default=1, help="take every n-th clip")
+    parser.add_argument("--every", type=int, default=1, help="take every n-th order")
+    parser.add_argument(
+        "--foreign-every", type=int, default=4, help="take every n-th clip of other speech (default: 4)"
+    )
     parser.add_argument("--observe", type=Path, metavar="FILE", help="write the readings for tools.fit_confidence")
     args = parser.parse_args()
     if not (args.pack / "manifest.jsonl").is_file():
         print(f"bench of commands: skipped, no recordings in {args.pack}", file=sys.stderr)
         return 0
-    loaded = config_files.load(None)
-    observe = args.observe.open("w", encoding="utf-8") if args.observe else None
-    drinks = Bench(loaded, args.pack / "commands" / "sentences.yaml", observe)
-    orders, others = _orders(args.pack)[:: args.every], _others(args.pack)[:: args.every]
-    results = _in_noise(drinks, args.pack, orders)
-    foreign, _ = drinks.run("foreign", others)
-    print("\nspeech that is no order, for the drink orders:")
-    _foreign(foreign)
-    _reliability([*results, *foreign])
-    home = Bench(loaded, None, observe)
-    strangers = [Clip("drink orders", clip.name, clip.speaker, clip.pcm) for clip in orders] + others
-    print("\nspeech that is no command, for the built-in language:")
-    _foreign(home.run("foreign to the home", strangers)[0])
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"\nsound matchers built in {drinks.build_s:.2f} and {home.build_s:.2f} s; peak memory {peak_mb:.0f} MB")
+    tasks = tasks_of(args.pack, args.every, args.foreign_every, observe=args.observe is not None)
+    drinks: list[Result] = []
+    home: list[Result] = []
+    with multiprocessing.get_context("spawn").Pool(WORKERS) as pool:
+        for task, done in zip(tasks, pool.imap(run, tasks), strict=True):
+            if task.foreign_part is None:
+                _print_orders(task, done.drinks)
+            drinks += done.drinks
+            home += done.home
+            peak_mb = done.peak_mb
+    for title, results in (("no order, for the drink orders", drinks), ("no command, for the built-in language", home)):
+        print(f"\nspeech that is {title}:")
+        _foreign([result for result in results if result.kind != ORDERS or results is home])
+    _reliability(drinks)
+    print(f"\npeak memory of a worker with both languages {peak_mb:.0f} MB")
+    if args.observe:
+        lines = (json.dumps(result.observed) for result in drinks + home if result.observed)
+        args.observe.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return 0
+
+
+def tasks_of(pack: Path, every: int, foreign_every: int, *, observe: bool) -> list[Task]:
+    """In the order of the tables."""
+    orders = Task(pack=pack, every=every, observe=observe)
+    return [
+        *(dataclasses.replace(orders, snr_db=snr_db) for snr_db in SNRS_DB),
+        *(dataclasses.replace(orders, snr_db=snr_db, method="by the loudest frame") for snr_db in SNRS_DB[1:]),
+        *(dataclasses.replace(orders, every=foreign_every, foreign_part=part) for part in range(FOREIGN_PARTS)),
+    ]
+
+
+def run(task: Task) -> Done:
+    """In a worker."""
+    drinks, orders = _bench(task.pack / "commands" / "sentences.yaml"), _orders(task.pack)[:: task.every]
+    home_results: list[Result] = []
+    if task.foreign_part is None:
+        condition = "clean" if task.snr_db is None else f"{task.snr_db} dB {task.method}"
+        results = list(drinks.results(condition, _in_noise(task, orders), observe=task.observe))
+    else:
+        mine = slice(task.foreign_part * task.every, None, FOREIGN_PARTS * task.every)
+        others, strangers = _others(task.pack)[mine], _orders(task.pack)[mine]
+        results = list(drinks.results("foreign", others, observe=task.observe))
+        foreign = [dataclasses.replace(clip, slots=None) for clip in strangers] + others
+        home_results = list(_bench(None).results("foreign to the home", foreign, observe=task.observe))
+    return Done(results, home_results, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+ORDERS = "drink orders"
 
 
 def _orders(pack: Path) -> list[Clip]:
     return [
-        Clip("drink orders", row["path"], row["speaker"], read_pcm(pack / row["path"]), _slots(row))
+        Clip(ORDERS, row["path"], row["speaker"], read_pcm(pack / row["path"]), _slots(row))
         for row in _rows(pack)
         if row["set"] == "commands"
     ]
@@ -196,55 +275,43 @@ def _others(pack: Path) -> list[Clip]:
     return clips + [Clip("babble of three", f"babble:{number}", "many", pcm) for number, pcm in enumerate(crowd[:100])]
 
 
-def _in_noise(bench: Bench, pack: Path, orders: Sequence[Clip]) -> list[Result]:
-    noise = read_pcm(min((pack / "noise").glob("kitchen*.flac")))
-    everything = []
-    for title, mixed in ((f"by {METHOD}", mix), ("as the benchmark does it, by the loudest frame", mix_by_loudest)):
-        print(f"\n{len(orders)} drink orders in kitchen noise, mixed {title}; strict: intent and every slot")
-        for snr_db in SNRS_DB if mixed is mix else SNRS_DB[1:]:
-            clips = [
-                orders_clip
-                if snr_db is None
-                else Clip(
-                    orders_clip.kind,
-                    orders_clip.name,
-                    orders_clip.speaker,
-                    mixed(orders_clip.pcm, noise, snr_db, orders_clip.name),
-                    orders_clip.slots,
-                )
-                for orders_clip in orders
-            ]
-            results, cpu = bench.run("clean" if snr_db is None else f"{snr_db} dB, {mixed.__name__}", clips)
-            everything += results
-            _print_orders("clean" if snr_db is None else f"{snr_db} dB", results, cpu)
-            if mixed is mix_by_loudest and snr_db in RHINO_PERCENT:
-                print(f"          Rhino, as published: {RHINO_PERCENT[snr_db]} % right, the rest wrong or refused")
-    return everything
+def _in_noise(task: Task, orders: Sequence[Clip]) -> Sequence[Clip]:
+    if task.snr_db is None:
+        return orders
+    noise = read_pcm(min((task.pack / "noise").glob("kitchen*.flac")))
+    mixed, snr_db = MIXERS[task.method], float(task.snr_db)
+    return [dataclasses.replace(clip, pcm=mixed(clip.pcm, noise, snr_db, clip.name)) for clip in orders]
 
 
-def _print_orders(name: str, results: Sequence[Result], cpu: float) -> None:
-    total = len(results)
-    acted = sum(result.right and result.decided(Decision.ACT) for result in results)
-    asked = sum(result.right and result.decided(Decision.CONFIRM) for result in results)
-    wrong = sum(not result.right and result.decided(Decision.ACT) for result in results)
+def _print_orders(task: Task, results: Sequence[Result]) -> None:
+    if task.snr_db == (None if task.method == METHOD else SNRS_DB[1]):
+        print(f"\n{len(results)} drink orders in kitchen noise, mixed {task.method}; strict: intent and every slot")
+    total, seconds = len(results), sum(result.seconds for result in results)
+    acted = sum(result.right and result.decision is Decision.ACT for result in results)
+    asked = sum(result.right and result.decision is Decision.CONFIRM for result in results)
+    wrong = sum(not result.right and result.decision is Decision.ACT for result in results)
+    cpu = sum(result.cpu_s for result in results) / seconds
+    name = "clean" if task.snr_db is None else f"{task.snr_db} dB"
     print(
         f"  {name:>6}: right at once {_share(acted, total)}, with asking {_share(acted + asked, total)}, "
         f"wrong actions {_at_most(wrong, total)}; {cpu:.3f} s of processor for 1 s",
         flush=True,
     )
+    if task.method != METHOD and task.snr_db in RHINO_PERCENT:
+        print(f"          Rhino, as published: {RHINO_PERCENT[task.snr_db]} % right, the rest wrong or refused")
 
 
 def _foreign(results: Sequence[Result]) -> None:
-    for kind in dict.fromkeys(result.clip.kind for result in results):
-        _print_foreign(kind, [result for result in results if result.clip.kind == kind])
+    for kind in dict.fromkeys(result.kind for result in results):
+        _print_foreign(kind, [result for result in results if result.kind == kind])
     _print_foreign("all", results)
 
 
 def _print_foreign(kind: str, results: Sequence[Result]) -> None:
-    hours = sum(result.clip.pcm.size for result in results) / SAMPLE_RATE_HZ / 3600
-    acted = [result for result in results if result.decided(Decision.ACT)]
-    asked = sum(result.decided(Decision.CONFIRM) for result in results)
-    short = sum(len(result.heard.text.split()) <= 2 for result in acted)
+    hours = sum(result.seconds for result in results) / 3600
+    acted = [result for result in results if result.decision is Decision.ACT]
+    asked = sum(result.decision is Decision.CONFIRM for result in results)
+    short = sum(result.words <= 2 for result in acted)
     low, high = rate_interval(short, hours)
     print(
         f"  {kind:>22}: acted on {_at_most(len(acted), len(results))}, asked back {asked}; "
@@ -255,7 +322,7 @@ def _print_foreign(kind: str, results: Sequence[Result]) -> None:
 
 def _reliability(results: Sequence[Result]) -> None:
     print("\nreliability: confidence told, and how often the reading was right")
-    told = [(result.heard.confidence, result.right) for result in results if result.heard.confidence is not None]
+    told = [(result.confidence, result.right) for result in results if result.confidence is not None]
     for low, high in itertools.pairwise(BINS):
         inside = [(c, right) for c, right in told if low <= c < high or (high == 1.0 and c == 1.0)]
         if inside:

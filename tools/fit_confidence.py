@@ -2,20 +2,32 @@
 
 OBSERVATIONS is what `python -m tools.bench_commands PACK --observe OBSERVATIONS` wrote: readings of commands, right and
 wrong, and of speech that was no command at all, in lines of JSON. Prints the two models of
-appliance/understanding/confidence.py, and how good they are on speakers that they were not fitted to: every fifth of
-the speakers is left out in turn.
+appliance/understanding/confidence.py, and for several thresholds what the appliance would do, of speakers that the
+models were not fitted to: every fifth of the speakers is left out in turn.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.understanding.confidence import FEATURES, SHORT_PHONES, features_of
+from appliance.intent import Intent
+from appliance.understanding.confidence import (
+    AT_ONCE_FEATURES,
+    CLEAR,
+    FEATURES,
+    SHORT_PHONES,
+    Decision,
+    features_of,
+)
+from appliance.understanding.reading import Reading
 from tools.quantize.intervals import share_interval
 
 Floats = NDArray[np.float64]
@@ -24,26 +36,58 @@ FOLDS = 5
 RIDGE = 1.0
 """Pull towards zero, on features of unit spread: few wrong readings must not make a weight huge."""
 
+THRESHOLDS = ((0.7, 0.3), (0.8, 0.4), (0.85, 0.4), (0.9, 0.4), (0.95, 0.5))
+"""From which confidence on to act, and to ask back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One reading, and whether it was what was said."""
+
+    kind: str
+    speaker: str
+    right: bool
+    features: tuple[float, ...]
+    """By FEATURES."""
+
+    long: bool
+    """May be clear at once."""
+
 
 def main() -> int:
     """Print both models and the table of thresholds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("observations", type=Path)
+    parser.add_argument("--clear", type=float, default=CLEAR, help=f"act at once from here on (default: {CLEAR})")
     args = parser.parse_args()
-    rows = [json.loads(line) for line in args.observations.read_text(encoding="utf-8").splitlines()]
-    rows = [row for row in rows if row["share"] is not None]
-    for name, used, columns in (
-        ("AT_ONCE", [row for row in rows if row["phones"] >= SHORT_PHONES], FEATURES[:-1]),
-        ("SECOND_LOOK", [row for row in rows if row["apart"] is not None], FEATURES),
-    ):
-        x = np.array([features_of(row["share"], row["cost"], row["phones"], row["apart"] or 0.0) for row in used])
-        x = x[:, : len(columns)]
-        right = np.array([float(row["right"]) for row in used])
-        weights = fitted(x, right)
-        values = ", ".join(f"{key}={value:.3g}" for key, value in zip(("bias", *columns), weights, strict=True))
-        print(f"{name} = Model({values})    # {len(used)} readings, {int(right.sum())} right")
-        _thresholds(used, cross_fitted(x, right, [row["speaker"] for row in used]))
+    rows = [observed(json.loads(line)) for line in args.observations.read_text(encoding="utf-8").splitlines()]
+    at_once = fitted_to([row for row in rows if row.long], "AT_ONCE", AT_ONCE_FEATURES)
+    left = [row for row in rows if at_once.get(row, 0.0) < args.clear]
+    second = fitted_to(left, "SECOND_LOOK", FEATURES)
+    for act_from, confirm_from in THRESHOLDS:
+        print(f"clear from {args.clear}, act from {act_from}, ask from {confirm_from}:")
+        for line in table([(row, decided(second.get(row), act_from, confirm_from)) for row in rows]):
+            print(f"  {line}")
     return 0
+
+
+def observed(row: dict[str, Any]) -> Observed:
+    """Of a line of the observations."""
+    intent = Intent(name="read", then=Intent(name="and") if row["two"] else None)
+    reading = Reading(intent=intent, share=row["share"], cost=row["cost"], phones=row["phones"], rival=None)
+    features = features_of(reading, row["range_db"], row["apart"])
+    long = row["phones"] >= SHORT_PHONES and not row["two"]
+    return Observed(row["set"], row["speaker"], row["right"], features, long)
+
+
+def fitted_to(rows: Sequence[Observed], name: str, features: Sequence[str]) -> dict[Observed, float]:
+    """Print a model of these readings; returns each one's probability by a model without its speaker."""
+    x = np.array([row.features[: len(features)] for row in rows])
+    right = np.array([float(row.right) for row in rows])
+    values = (f"{key}={value:.3g}" for key, value in zip(("bias", *features), fitted(x, right), strict=True))
+    print(f"{name} = Model({', '.join(values)})    # {len(rows)} readings, {int(right.sum())} right")
+    found = cross_fitted(x, right, [row.speaker for row in rows])
+    return dict(zip(rows, found.tolist(), strict=True))
 
 
 def fitted(x: Floats, right: Floats) -> Floats:
@@ -75,20 +119,23 @@ def cross_fitted(x: Floats, right: Floats, speakers: Sequence[str]) -> Floats:
     return found
 
 
-def _thresholds(rows: Sequence[dict[str, object]], probability: Floats) -> None:
-    """Of each set, how many readings are right and wrong from a threshold on."""
-    sets = sorted({str(row["set"]) for row in rows})
-    right = np.array([bool(row["right"]) for row in rows])
-    of = np.array([str(row["set"]) for row in rows])
-    for threshold in (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98):
-        taken = probability >= threshold
-        counts = []
-        for name in sets:
-            good, wrong = int((taken & right & (of == name)).sum()), int((taken & ~right & (of == name)).sum())
-            total = int((of == name).sum())
-            most = share_interval(wrong, total)[1]
-            counts.append(f"{name}: {good} right, {wrong} of {total} wrong (at most {100 * most:.1f} %)")
-        print(f"  from {threshold}: " + "; ".join(counts))
+def decided(confidence: float | None, act_from: float, confirm_from: float) -> Decision:
+    """What the appliance does with the confidence of a second look; None: it was clear without one."""
+    if confidence is None or confidence >= act_from:
+        return Decision.ACT
+    return Decision.CONFIRM if confidence >= confirm_from else Decision.REFUSE
+
+
+def table(decisions: Sequence[tuple[Observed, Decision]]) -> Iterator[str]:
+    """One line for each set of readings."""
+    for kind in sorted({row.kind for row, _ in decisions}):
+        count = Counter((decision, row.right) for row, decision in decisions if row.kind == kind)
+        total, wrong = count.total(), count[Decision.ACT, False]
+        yield (
+            f"{kind}: of {total} readings acted on {count[Decision.ACT, True]} right and {wrong} wrong "
+            f"(at most {100 * share_interval(wrong, total)[1]:.1f} %), "
+            f"asked back {count[Decision.CONFIRM, True]} right and {count[Decision.CONFIRM, False]} wrong"
+        )
 
 
 if __name__ == "__main__":

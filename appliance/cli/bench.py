@@ -28,7 +28,7 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
     _title(f"machine: {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     _title("ledger of buffers")
     print(render())
-    brains = load_brains(config, wake_words=["alexa"])
+    brains = load_brains(config, wake_words=["computer"])
     loaded = resident_mb()
     voice = load_voice(config, deterministic=True)
     try:

@@ -31,7 +31,7 @@ from appliance.notify import Notifier
 from appliance.priority import ask_for_priority
 from appliance.report import describe
 
-WAKE_WORD = "alexa"
+WAKE_WORD = "computer"
 DEVICE_ID = "demo"
 
 SCRIPT = (

@@ -35,7 +35,8 @@ TRAINING_SENTENCES_BUILT_IN = 5000
 sentences, 296 with 5,000, 293 with 8,000."""
 
 REMEMBERED_TEXTS = 256
-"""Matches kept: while somebody speaks, the same partial transcript comes many times."""
+"""Matches kept, and as many of halves of joined sentences: while somebody speaks, the same partial transcript comes
+many times, and what sounds alike differs in one half only."""
 
 
 class Language:
@@ -55,6 +56,7 @@ class Language:
         self._first_lead_in = re.compile(rf"^(?:{skip})\s+")
         self._ending = re.compile(rf"(?:\s+(?:{skip}))+\s*$")
         self._remembered = lru_cache(maxsize=REMEMBERED_TEXTS)(self._match)
+        self._one = lru_cache(maxsize=REMEMBERED_TEXTS)(self._single)
 
     @staticmethod
     def built_in(name: str, home: HomeConfig, *, area: str = "") -> "Language":
@@ -171,7 +173,8 @@ class Language:
         found = self._one(text, tolerant=tolerant)
         return found or joined.matched(text, lambda half: self._one(half, tolerant=tolerant), self._joining_words)
 
-    def _one(self, text: str, *, tolerant: bool) -> Intent | None:
+    def _single(self, text: str, *, tolerant: bool) -> Intent | None:
+        """One command."""
         begun = [text + " "]  # one lead-in less at a time: 'please, thanks so much' begins with two
         while (shorter := self._first_lead_in.sub("", begun[-1])) != begun[-1]:
             begun.append(shorter)

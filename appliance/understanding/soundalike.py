@@ -6,6 +6,7 @@ best path through any word, and so what else, of another meaning, sounds nearly 
 ties go to the lower state: the same words give the same sentence on every machine.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +28,7 @@ PHONES_MAX = 150
 HOPELESS = 0.35
 """With such a cost for each phone the text is not of the language; what else is like it does not matter."""
 
-RIVALS_MAX = 24
+RIVALS_MAX = 12
 """Other sentences looked at: most differ in an article or the like, and mean the same."""
 
 NEVER = np.int32(1 << 28)
@@ -83,7 +84,7 @@ class SoundMatcher:
         if best.cost > HOPELESS:
             return [best]
         most = best.distance + beyond
-        backward = self._backward.rows(heard[::-1], self._ends)[::-1]
+        backward = self._backward.rows(heard[::-1], self._ends, [most - row for row in reversed(onward)])[::-1]
         nearest = {best.text: best}
         for distance, arcs in sorted(self._through(heard, onward, backward, most) + self._ended(heard, onward, most)):
             sentence = self._alike(distance, arcs, heard)
@@ -156,12 +157,15 @@ class _Sweep:
         self._leaving = _Index(source, states)
         self._entering = _Index(target, states)
 
-    def rows(self, heard: list[int], seeds: Numbers) -> list[Costs]:
-        """The least cost of each state after 0, 1, ... phones; paths begin in `seeds`."""
+    def rows(self, heard: list[int], seeds: Numbers, most: Sequence[Costs] | None = None) -> list[Costs]:
+        """The least cost of each state after 0, 1, ... phones; paths begin in `seeds`.
+
+        `most`: by phones and state, what costs more leads nowhere.
+        """
         row = np.full(self._states, NEVER, np.int32)
         row[seeds] = 0
-        rows = [self._with_lost(row)]
-        for phone in heard:
+        rows = [self._with_lost(row, most[0] if most else None)]
+        for number, phone in enumerate(heard, 1):
             before = rows[-1]
             live = np.flatnonzero(before < before.min() + BEAM)
             row = np.full(self._states, NEVER, np.int32)
@@ -169,7 +173,7 @@ class _Sweep:
             arcs = self._leaving.arcs(live)
             heard_for = before[self._source[arcs]] + self._costs.heard_for[phone][self._phone[arcs]]
             np.minimum.at(row, self._target[arcs], heard_for)
-            rows.append(self._with_lost(row))
+            rows.append(self._with_lost(row, most[number] if most else None))
         return rows
 
     def trace(self, rows: list[Costs], heard: list[int], at: int, state: int) -> list[int]:
@@ -196,15 +200,17 @@ class _Sweep:
             else:
                 return passed
 
-    def _with_lost(self, row: Costs) -> Costs:
+    def _with_lost(self, row: Costs, most_of: Costs | None) -> Costs:
         """Go on along arcs whose phone was not heard, as long as that is worth it."""
+        if most_of is not None:
+            row = np.where(row > most_of, NEVER, row)
         most = row.min() + BEAM
         front = np.flatnonzero(row < most - LOST)
         while front.size:
             arcs = self._leaving.arcs(front)
             targets = self._target[arcs]
             cost = row[self._source[arcs]] + self._costs.lost[self._phone[arcs]]
-            better = (cost < row[targets]) & (cost < most)
+            better = (cost < row[targets]) & (cost < (most if most_of is None else most_of[targets] + 1))
             np.minimum.at(row, targets[better], cost[better])
             front = np.unique(targets[better])
         return row
