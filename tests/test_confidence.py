@@ -83,6 +83,13 @@ def test_there_are_three_zones() -> None:
     assert {one.decision for one in found} == set(Decision)
 
 
+def test_a_short_sentence_that_both_heard_word_by_word_is_acted_on() -> None:
+    stop = dataclasses.replace(GOOD, phones=4)
+    assert CONFIRM_FROM <= judged(stop, CLEAN, 0.0).confidence < ACT_FROM
+    assert judged(stop, CLEAN, 0.0).decision is Decision.ACT
+    assert judged(stop, CLEAN, 0.02).decision is not Decision.ACT
+
+
 # The understander with a reader.
 
 

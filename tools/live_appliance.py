@@ -44,6 +44,8 @@ host = "127.0.0.1"
 port = {port}
 [privacy]
 publish_text = true
+[wake]
+words = ["alexa"]
 """
 
 Kind = TypeVar("Kind", bound=Event)

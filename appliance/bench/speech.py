@@ -10,10 +10,10 @@ ROOM_NOISE_RMS = 20.0
 """About -64 dBFS."""
 
 COMMANDS = (
-    "Alexa, what time is it?",
-    "Alexa, turn on the kitchen light.",
-    "Alexa, set the volume to sixty percent.",
-    "Alexa, set a timer for five minutes.",
+    "Computer, what time is it?",
+    "Computer, turn on the kitchen light.",
+    "Computer, set the volume to sixty percent.",
+    "Computer, set a timer for five minutes.",
 )
 
 

@@ -35,13 +35,13 @@ WAKE_WORD = "computer"
 DEVICE_ID = "demo"
 
 SCRIPT = (
-    Line("Alexa, what time is it?"),
-    Line("Alexa. Turn on the kitchen light."),
+    Line("Computer, what time is it?"),
+    Line("Computer. Turn on the kitchen light."),
     Line("Turn on the bedroom light."),
-    Line("Alexa, set the volume to sixty percent."),
-    Line("Alexa, the weather was lovely in Norway last summer."),
-    Line("Alexa, set a timer for five seconds."),
-    Line("Alexa, stop.", when=State.RINGING),
+    Line("Computer, set the volume to sixty percent."),
+    Line("Computer, the weather was lovely in Norway last summer."),
+    Line("Computer, set a timer for five seconds."),
+    Line("Computer, stop.", when=State.RINGING),
 )
 """The third line has no wake word and the fifth is not a command: neither may do anything."""
 

@@ -90,9 +90,13 @@ def clear(reading: Reading, range_db: float) -> Judgement | None:
 
 
 def judged(reading: Reading, range_db: float, apart: float) -> Judgement:
-    """With what free dictation understood: `apart` is its distance from the reading, see `Reader.apart`."""
+    """With what free dictation understood: `apart` is its distance from the reading, see `Reader.apart`.
+
+    A sentence that both heard word by word is acted on from CONFIRM_FROM on: who said a plain "stop" is not asked back.
+    """
     confidence = probability(SECOND_LOOK, reading, range_db, apart)
-    if confidence >= ACT_FROM:
+    agreed = reading.cost == 0.0 and apart == 0.0
+    if confidence >= (CONFIRM_FROM if agreed else ACT_FROM):
         decision = Decision.ACT
     else:
         decision = Decision.CONFIRM if confidence >= CONFIRM_FROM else Decision.REFUSE
