@@ -87,7 +87,7 @@ class Wake(Struct, frozen=True, forbid_unknown_fields=True):
                 "model or its path, at the model's own threshold; empty: none."
             )
         ),
-    ] = ""
+    ] = "stop"
     report_near_misses: Annotated[
         bool, Meta(description="Publish wake_near_missed for scores just below the threshold, for tuning.")
     ] = False

@@ -20,9 +20,9 @@ from appliance.wake.phrase import PhraseModel
 from appliance.wake.sleeper import Sleeper
 from appliance.wake.spotter import Spotter
 
-OWN_WORD = {"int8": "hey_jarvis", "openwakeword": "oww_alexa", "phrase": "computer"}
+OWN_WORD = {"int8": "hey_jarvis", "openwakeword": "oww_alexa", "phrase": "hey house"}
 """A word of each engine; the contract below is run on it. A new engine needs a row here and nothing else."""
-OTHER_WORDS = ["hey_mycroft", "oww_hey_jarvis", "hey house"]
+OTHER_WORDS = ["hey_mycroft", "oww_hey_jarvis", "computer", "jarvis"]
 
 Speak = Callable[[str], Pcm]
 
@@ -167,8 +167,8 @@ def test_phrase_with_an_unknown_word_is_refused() -> None:
 
 @pytest.mark.model
 def test_engines_are_those_the_table_says(store: ModelStore, recognizer: VoskModel) -> None:
-    found = {name: wake.find(name, store=store, phrases=recognizer).engine for name in ("hey_jarvis", "computer")}
-    assert found == {"hey_jarvis": "int8", "computer": "phrase"}
+    found = {name: wake.find(name, store=store, phrases=recognizer).engine for name in ("hey_jarvis", "hey house")}
+    assert found == {"hey_jarvis": "int8", "hey house": "phrase"}
 
 
 @pytest.mark.model
@@ -194,9 +194,8 @@ def test_other_words_are_not_detected(word: WakeWord, speak: Speak) -> None:
         "Turn on the light.",
         "Come to the party.",
     ]
-    assert {text: detections([word], speak(text)) for text in others if text != own} == {
-        text: [] for text in others if text != own
-    }
+    foreign = [text for text in others if own[:-1].lower() not in text.lower()]
+    assert {text: detections([word], speak(text)) for text in foreign} == {text: [] for text in foreign}
 
 
 @pytest.mark.model
