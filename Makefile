@@ -127,12 +127,14 @@ test: test-live ## install what is missing and run all tests, those in real time
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 	    $(BIN)/python -m pytest -q -m "not live and not slow and not device" -n 2 --dist loadfile
 
-# What needs TensorFlow: a word from its text to its model, in miniature, and all other tests of the tools.
+TENSORFLOW_TESTS := net run train verifier
+
+# What needs TensorFlow: a word from its text to its model, in miniature, and the tests of what it is made of.
 .PHONY: test-tools
 test-tools: .venv-tools/.stamp test-models ## train, quantize and measure a word in miniature
 	@tools/system-packages espeak-ng flite || true
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
-	    .venv-tools/bin/python -m pytest -q -m "not data and not broker" tests/test_quantize_*.py
+	    .venv-tools/bin/python -m pytest -q -m "not data" $(TENSORFLOW_TESTS:%=tests/test_quantize_%.py)
 
 # ---- the workshop ----------------------------------------------------------------------------------------------------
 
