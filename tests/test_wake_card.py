@@ -40,7 +40,9 @@ def test_a_peers_card_is_read_and_agrees(tmp_path: Path) -> None:
 
 
 def test_a_threshold_that_was_chosen_anew_is_no_disagreement(tmp_path: Path) -> None:
-    compare(model(tmp_path), entered(threshold=0.8))
+    file = model(tmp_path)
+    compare(file, entered(threshold=0.8))
+    assert card_of(file).micro.probability_cutoff != 0.8
 
 
 def test_our_own_card_tells_more(tmp_path: Path) -> None:
