@@ -9,6 +9,8 @@ import pytest
 
 from appliance.errors import ModelError, StageError, UsageError
 from appliance.models import ModelStore
+from appliance.understanding.home_file import HomeConfig
+from appliance.understanding.language import Language
 from tools.quantize import vocabulary, words
 from tools.quantize.phonemes import CONSONANTS, GLIDES, INVENTORY, VOWELS, distance, distances, numbered, phonemes
 
@@ -204,7 +206,8 @@ def test_sentences() -> None:
     assert 4 <= np.mean(lengths) <= 9
     assert 100 <= sum(length <= 2 for length in lengths) <= 160
     assert max(lengths) <= 30
-    assert 60 <= sum("timer" in text or "light" in text for text in said) <= 140
+    commands = set(Language.built_in("en", HomeConfig()).sentences(max(100, round(400 * words.COMMAND_SHARE)), 3))
+    assert len(commands & set(said)) == pytest.approx(400 * words.COMMAND_SHARE, rel=0.35)
 
 
 @pytest.mark.model
