@@ -5,8 +5,9 @@ used once, so that the first turn is as quick as any.
 """
 
 import dataclasses
+import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +22,14 @@ from appliance.mqtt.broker_access import read_access
 from appliance.runtimes.vosk import VoskModel
 from appliance.speech.detector import SileroDetector
 from appliance.speech.recognizer import VoskRecognizer
-from appliance.understanding import home_file
+from appliance.understanding import home_file, strict_yaml
 from appliance.understanding.automaton import TooLargeError
 from appliance.understanding.home_file import HomeConfig
 from appliance.understanding.language import Language
 from appliance.understanding.pronunciations import Pronunciations
 from appliance.understanding.reading import Reader
 from appliance.understanding.soundalike import SoundMatcher
+from appliance.understanding.vocabulary import Unheard, unheard
 from appliance.voice.fallback import FallbackVoice
 from appliance.voice.piper import PiperVoice
 from appliance.voice.simple import SimpleVoice
@@ -36,6 +38,9 @@ from appliance.wake import check, find
 from appliance.wake.engine import WakeWord
 
 _LOGGER = logging.getLogger(__name__)
+
+UNHEARD_TOLD = 10
+"""Words that the recognizer does not know, told at a start; `appliance sentences check` lists them all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +135,7 @@ def load_recognizer(loaded: LoadedConfig, language: Language) -> VoskRecognizer:
     """The recognizer of a language alone, for single utterances. Raises ModelError."""
     store = ModelStore(MANIFEST, loaded.models_directory)
     vosk = VoskModel(model_folder(store, loaded.config.models.recognizer, Kind.RECOGNIZER))
-    return VoskRecognizer(vosk, _known_sentences(language, vosk))
+    return VoskRecognizer(vosk, _known_sentences(loaded, language, vosk))
 
 
 def load_reader(loaded: LoadedConfig, language: Language) -> Reader | None:
@@ -139,18 +144,36 @@ def load_reader(loaded: LoadedConfig, language: Language) -> Reader | None:
     Raises:
         ModelError: the configured model is none of pronunciations.
     """
-    name = loaded.config.models.pronunciations
-    if not name:
-        return None
-    store = ModelStore(MANIFEST, loaded.models_directory)
     try:
-        sounds = SoundMatcher(language.graph(), Pronunciations.read(model_folder(store, name, Kind.PRONUNCIATIONS)))
+        pronunciations = load_pronunciations(loaded)
+        if pronunciations is None:
+            return None
+        sounds = SoundMatcher(language.graph(), pronunciations)
     except UnknownModelError:
         raise
     except (ModelError, TooLargeError) as error:
         _LOGGER.warning("every word must be heard right, and nothing tells how sure it is: %s", error)
         return None
     return Reader(language.match, language.bare, sounds)
+
+
+def load_pronunciations(loaded: LoadedConfig) -> Pronunciations | None:
+    """How words sound; None where the owner wants none. Raises ModelError."""
+    name = loaded.config.models.pronunciations
+    if not name:
+        return None
+    store = ModelStore(MANIFEST, loaded.models_directory)
+    return Pronunciations.read(model_folder(store, name, Kind.PRONUNCIATIONS))
+
+
+def find_unheard(loaded: LoadedConfig, language: Language, vosk: VoskModel, words: Iterable[str]) -> Iterator[Unheard]:
+    """Of these words, those that the recognizer does not know, with what to do about each."""
+    file = language.file or loaded.home_file
+    try:
+        dictionary = load_pronunciations(loaded)
+    except ModelError:
+        dictionary = None  # there is less to suggest then
+    yield from unheard(words, vosk.knows, strict_yaml.read(file) if file else None, dictionary)
 
 
 def load_home(loaded: LoadedConfig) -> HomeConfig:
@@ -216,7 +239,8 @@ def _brains(
     """The recognizer of a language and of its wake words, and all the rest."""
     home, language = home_language
     store, vosk, detector = models
-    recognizer = VoskRecognizer(vosk, _known_sentences(language, vosk), [spoken(word, store) for word in words])
+    sentences = _known_sentences(loaded, language, vosk)
+    recognizer = VoskRecognizer(vosk, sentences, [spoken(word, store) for word in words])
     _warm_up(language, recognizer)
     return Brains(
         loaded=loaded,
@@ -252,14 +276,14 @@ def _with_stop_word(brains: Brains) -> Brains:
     return dataclasses.replace(brains, stop_word=word)
 
 
-def _known_sentences(language: Language, vosk: VoskModel) -> list[str]:
-    """What the recognizer can hear; sentences with a word outside its vocabulary are named to the owner instead."""
+def _known_sentences(loaded: LoadedConfig, language: Language, vosk: VoskModel) -> list[str]:
+    """What the recognizer can hear; words outside its vocabulary are told to the owner."""
     unknown = {word for word in language.words() if not vosk.knows(word)}
     if unknown:
-        _LOGGER.warning(
-            "the recognizer does not know and will never hear: %s; use other words in the home file",
-            ", ".join(sorted(unknown)),
-        )
+        for word in itertools.islice(find_unheard(loaded, language, vosk, unknown), UNHEARD_TOLD):
+            _LOGGER.warning("%s", word)
+        if len(unknown) > UNHEARD_TOLD:
+            _LOGGER.warning("%d words more are unknown; appliance sentences check", len(unknown) - UNHEARD_TOLD)
     return [sentence for sentence in language.sentences() if unknown.isdisjoint(sentence.split())]
 
 

@@ -4,7 +4,7 @@ The loop's thread looks at each frame (detector, endpointing: 0.1 ms); the recog
 that gets the audio in chunks, beginning before the wake word, and posts what it heard.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -244,6 +244,10 @@ class Understander:
 
     def understand(self, command: Pcm) -> Heard:
         """End the recognizer's utterance and say what it was; `command` as for `finish`."""
+        heard, spelled = self._understand(command), self._language.spelled
+        return replace(heard, text=spelled(heard.text), nearest=spelled(heard.nearest) if heard.nearest else None)
+
+    def _understand(self, command: Pcm) -> Heard:
         hypotheses = self._recognizer.finish()
         agreed = self._language.agrees(hypotheses.texts[0]) if hypotheses.texts else None
         if agreed is not None:

@@ -65,7 +65,7 @@ def test_everything_is_read() -> None:
     assert (lamp.payload_on, lamp.payload_off, lamp.aliases) == ("ON", '{"state": "OFF"}', ())
     assert home.sentences[0].publish == Publish(topic="radio", payload="{channel}", qos=2, retain=True)
     assert home.sentences[1].run == Run(command=("/usr/bin/backup", "--quiet"), timeout_s=2.5)
-    assert list(home.lists[0].spoken()) == [("one", "one"), ("the second", "two")]
+    assert [(one.say, one.value) for one in home.lists[0].spoken()] == [("one", "one"), ("the second", "two")]
     assert (home.lists[1].from_, home.lists[1].to) == (1, 10)
 
 

@@ -43,6 +43,8 @@ class Area(Struct, frozen=True, forbid_unknown_fields=True):
     id: Id
     name: str
     aliases: tuple[str, ...] = ()
+    sounds_like: str = ""
+    """Words that the recognizer knows and that together sound like `name`, where it does not know that; empty: none."""
 
 
 class Device(Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,6 +57,9 @@ class Device(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the payloads are published."""
 
     aliases: tuple[str, ...] = ()
+    sounds_like: str = ""
+    """As of an area."""
+
     area: str = ""
     """Id of its area; empty: none."""
 
@@ -121,7 +126,11 @@ class ListValue(Struct, frozen=True, forbid_unknown_fields=True):
     """A word of a list, and what it stands for."""
 
     say: str
-    value: str
+    value: str = ""
+    """Empty: the word itself."""
+
+    sounds_like: str = ""
+    """As of an area, for `say`."""
 
 
 class SlotList(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
@@ -132,10 +141,13 @@ class SlotList(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_":
     from_: Annotated[int, Meta(ge=0, le=1000)] | None = None
     to: Annotated[int, Meta(ge=0, le=1000)] | None = None
 
-    def spoken(self) -> Iterator[tuple[str, str]]:
-        """Each word and its value."""
+    def spoken(self) -> Iterator[ListValue]:
+        """Each word with its value."""
         for value in self.values:
-            yield (value, value) if isinstance(value, str) else (value.say, value.value)
+            if isinstance(value, str):
+                yield ListValue(say=value, value=value)
+            else:
+                yield value if value.value else msgspec.structs.replace(value, value=value.say)
 
 
 class HomeConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -227,6 +239,7 @@ def _name_problems(kind: str, items: Sequence[Area | Device]) -> Iterator[Proble
     for index, item in enumerate(items):
         names: list[tuple[Keys, str]] = [((kind, index, "name"), item.name)]
         names += [((kind, index, "aliases", number), alias) for number, alias in enumerate(item.aliases)]
+        names += [((kind, index, "sounds_like"), item.sounds_like)] if item.sounds_like else []
         for keys, name in names:
             yield from _speakable(keys, name)
             spoken = " ".join(name.casefold().split())
@@ -275,12 +288,14 @@ def _list_problems(index: int, slot_list: SlotList) -> Iterator[Problem]:
         yield at, "give either `values` or `from` and `to`"
     if is_range and (slot_list.from_ is None or slot_list.to is None or slot_list.from_ > slot_list.to):
         yield at, "`from` and `to` are both needed, the smaller one first"
-    said = [say for say, _ in slot_list.spoken()]
-    for number, say in enumerate(said):
+    taken: set[str] = set()
+    for number, entry in enumerate(slot_list.spoken()):
         keys: Keys = (*at, "values", number)
-        yield from _speakable(keys, say)
-        if say in said[:number]:
-            yield keys, f"'{say}' is in the list already; delete one"
+        for said in (entry.say, *([entry.sounds_like] if entry.sounds_like else [])):
+            yield from _speakable(keys, said)
+            if said in taken:
+                yield keys, f"'{said}' is in the list already; delete one"
+            taken.add(said)
 
 
 def _intent_problems(index: int, intent: OwnIntent) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from appliance.errors import ConfigError
 from appliance.understanding.home_file import PLACEHOLDER, Area, Device, HomeConfig, OwnIntent, SlotList
 from appliance.understanding.sampling import always_says
-from appliance.understanding.templates import Template
+from appliance.understanding.templates import TYPED_ONLY, Template
 from appliance.understanding.values import normalised
 
 EXTENDED: Final = frozenset({"item", "reminder", "label"})
@@ -51,6 +51,14 @@ def intents_of(home: HomeConfig) -> dict[str, Any]:
     return {own.name: {"data": [{"sentences": list(own.sentences)}]} for own in home.sentences}
 
 
+def spellings(home: HomeConfig) -> dict[str, str]:
+    """What the recognizer hears -> the name that the owner says sounds like it."""
+    named = [(area.sounds_like, area.name) for area in home.areas]
+    named += [(device.sounds_like, device.name) for device in home.devices]
+    named += [(entry.sounds_like, entry.say) for own in home.lists for entry in own.spoken()]
+    return {normalised(heard): normalised(name) for heard, name in named if heard}
+
+
 def check_slots(home: HomeConfig, templates: tuple[Template, ...]) -> None:
     """Raise ConfigError where an own action needs a slot that one of its sentences may leave out."""
     for own in home.sentences:
@@ -78,11 +86,23 @@ def _texts_of(own: OwnIntent) -> Iterator[tuple[str, str]]:
 
 
 def _named(items: Sequence[Area | Device]) -> dict[str, Any]:
-    names = [(name, item.id) for item in items for name in (item.name, *item.aliases)]
-    return {"values": [{"in": normalised(name), "out": identifier} for name, identifier in names]}
+    values = []
+    for item in items:
+        values += _ways_to_say(item.name, item.id, item.sounds_like)
+        values += [way for alias in item.aliases for way in _ways_to_say(alias, item.id)]
+    return {"values": values}
 
 
 def _own_list(own: SlotList) -> dict[str, Any]:
     if own.values:
-        return {"values": [{"in": normalised(say), "out": value} for say, value in own.spoken()]}
+        entries = (_ways_to_say(entry.say, entry.value, entry.sounds_like) for entry in own.spoken())
+        return {"values": [way for ways in entries for way in ways]}
     return {"range": {"from": own.from_, "to": own.to}}
+
+
+def _ways_to_say(name: str, value: str, sounds_like: str = "") -> list[dict[str, Any]]:
+    """A name as it is heard, and, where the recognizer hears other words, also as it is typed."""
+    if not sounds_like:
+        return [{"in": normalised(name), "out": value}]
+    typed = {"in": normalised(name), "out": value, "metadata": TYPED_ONLY}
+    return [typed, {"in": normalised(sounds_like), "out": value}]

@@ -5,7 +5,8 @@ differ. Every method is pure: same text, same answer. `match` costs about 1 ms o
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -39,18 +40,37 @@ REMEMBERED_TEXTS = 256
 many times, and what sounds alike differs in one half only."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """What a language has of its owner."""
+
+    area: str = ALL_AREAS
+    """Id of the area that is meant when none is said."""
+
+    spellings: Mapping[str, str] = field(default_factory=dict)
+    """What the recognizer hears -> what the owner writes for it."""
+
+    file: Path | None = None
+
+
 class Language:
     """A closed language: matches texts, names the nearest sentence, and teaches the recognizer."""
 
     def __init__(
-        self, templates: Templates, answers: dict[str, str], area: str, joining_words: Sequence[str] = ()
+        self, templates: Templates, answers: dict[str, str], own: Own, joining_words: Sequence[str] = ()
     ) -> None:
-        """`area`: id of the area that is meant when none is said; `joining_words` stand between two commands."""
+        """Made by `built_in` and `from_sentences_file`; `joining_words` stand between two commands."""
         self._templates = templates
+        self.file = own.file
+        """The owner's file of templates; None for the built-in language."""
+
+        self._spellings = own.spellings
+        longest_first = sorted(self._spellings, key=lambda heard: (-len(heard), heard))
+        self._heard = re.compile(rf"(?<![\w'])(?:{'|'.join(map(re.escape, longest_first)) or '(?!)'})(?![\w'])")
         self._joining_words = tuple(joining_words)
         self._training_sentences = TRAINING_SENTENCES_BUILT_IN if joining_words else TRAINING_SENTENCES
         self._answers = answers
-        self._context = {"area": {"value": area, "text": ""}}
+        self._context = {"area": {"value": own.area, "text": ""}}
         skip = "|".join(re.escape(words) for words in templates.skip_words) or "(?!)"
         self._lead_in = re.compile(rf"^(?:(?:{skip})\s+)+")
         self._first_lead_in = re.compile(rf"^(?:{skip})\s+")
@@ -74,7 +94,8 @@ class Language:
         _add_home(source, home)
         templates = Templates(source, "the language with the home file")
         home_templates.check_slots(home, templates.trees)
-        return Language(templates, _answers_of(name), _own_area(home, area), source.get("joining_words", ()))
+        own = Own(area=_own_area(home, area), spellings=home_templates.spellings(home))
+        return Language(templates, _answers_of(name), own, source.get("joining_words", ()))
 
     @staticmethod
     def from_sentences_file(path: Path) -> "Language":
@@ -84,7 +105,7 @@ class Language:
         if isinstance(language, str) and (LANGUAGES / language / "sentences.yaml").is_file():
             own = _read(LANGUAGES / language / "sentences.yaml")
             source = {key: own.get(key, ()) for key in ("small_words", "yes_words", "no_words")} | source
-        return Language(Templates(source, str(path)), _answers_of("en"), ALL_AREAS)
+        return Language(Templates(source, str(path)), _answers_of("en"), Own(file=path))
 
     @property
     def free_slots(self) -> frozenset[str]:
@@ -122,7 +143,8 @@ class Language:
         """The most similar sentence and its likeness, 0..1, 1 = the same; None when no word of it is known."""
         if self.match(text) is not None:
             return normalised(text), 1.0
-        return self._nearest.find(normalised(text[:TEXT_CHARACTERS_MAX]))
+        found = self._nearest.find(normalised(text[:TEXT_CHARACTERS_MAX]))
+        return found and (self.spelled(found[0]), found[1])
 
     def sentences(self, count: int | None = None, seed: int = 0) -> list[str]:
         """Training text for the recognizer: about `count` sentences that hold every word; see sampling.py."""
@@ -151,6 +173,10 @@ class Language:
     def bare(self, text: str) -> str:
         """A normalised text without 'please' and the like before and behind it."""
         return self._ending.sub("", " " + self._lead_in.sub("", text + " ")).strip()
+
+    def spelled(self, heard: str) -> str:
+        """A normalised text as the owner writes it: his own names instead of the words that sound like them."""
+        return self._heard.sub(lambda found: self._spellings[found[0]], heard) if self._spellings else heard
 
     def agrees(self, text: str) -> bool | None:
         """Whether a text is a yes (True) or a no (False) to a question; None when it is neither."""
@@ -183,6 +209,7 @@ class Language:
             match = self._templates.match(said, self._context, tolerant=tolerant) if said else None
             if match is not None:
                 slots, values = slots_and_values(match)
+                slots = {slot: self._spellings.get(words, words) for slot, words in slots.items()}
                 return Intent(name=match.intent, slots=slots, values=values, text=text)
         return None
 

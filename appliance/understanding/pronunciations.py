@@ -9,7 +9,7 @@ is one phone of its own, which nothing else sounds like, so it is right or wrong
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from appliance.errors import ModelError
@@ -46,6 +46,13 @@ class Pronunciations:
         """Whether its sound is known, by the dictionary or the owner."""
         return word in self._sounds_like or bool(self._found(word))
 
+    def beginning(self, letters: str) -> Iterator[str]:
+        """The dictionary's words that begin so, in order."""
+        at = self._first(letters.encode())
+        while self._lines.startswith(letters.encode(), at):
+            yield self._word_at(at).decode()
+            at = self._next_line(at)
+
     def _of(self, word: str) -> tuple[Phones, ...]:
         """The ways to say a word, the usual one first; for an unknown word one phone, which is the word itself."""
         if word in self._sounds_like:
@@ -57,20 +64,25 @@ class Pronunciations:
 
     def _found(self, word: str) -> tuple[Phones, ...]:
         wanted = word.encode()
+        begin = self._first(wanted)
+        ways: list[Phones] = []
+        while begin < len(self._lines) and self._word_at(begin) == wanted and len(ways) < WAYS_MAX:
+            end = self._next_line(begin)
+            ways.append(tuple(self._lines[begin:end].decode().split()[1:]))
+            begin = end
+        return tuple(dict.fromkeys(ways))
+
+    def _first(self, wanted: bytes) -> int:
+        """Where the first line begins whose word is not before the wanted one."""
         low, high = 0, len(self._lines)
-        while low < high:  # the first line whose word is not before the wanted one begins in low..high
+        while low < high:  # it begins in low..high
             middle = (low + high) // 2
             begin = self._lines.rfind(b"\n", low, middle) + 1 or low
             if self._word_at(begin) < wanted:
                 low = self._next_line(middle)
             else:
                 high = begin
-        ways: list[Phones] = []
-        while low < len(self._lines) and self._word_at(low) == wanted and len(ways) < WAYS_MAX:
-            end = self._next_line(low)
-            ways.append(tuple(self._lines[low:end].decode().split()[1:]))
-            low = end
-        return tuple(dict.fromkeys(ways))
+        return low
 
     def _word_at(self, begin: int) -> bytes:
         return self._lines[begin : self._next_line(begin)].partition(b" ")[0].partition(b"(")[0]

@@ -33,8 +33,12 @@ class Document:
 
     def error(self, keys: Keys, message: str) -> ConfigError:
         """The error to raise about the value at `keys`: file, line, key and message."""
+        return ConfigError(f"{self.place(keys)}: {message}")
+
+    def place(self, keys: Keys) -> str:
+        """File, line and key of the value at `keys`, the line of what is nearest above it where it is absent."""
         known = next(keys[:end] for end in range(len(keys), -1, -1) if keys[:end] in self.lines)
-        return ConfigError(f"{self.origin}:{self.lines[known]}: {spelled(keys)}: {message}")
+        return f"{self.origin}:{self.lines[known]}: {spelled(keys)}"
 
 
 def spelled(keys: Keys) -> str:
@@ -71,7 +75,8 @@ def parse(text: str, origin: str) -> Document:
         mark = getattr(error, "problem_mark", None)
         where = f"{origin}:{mark.line + 1}" if mark is not None else origin
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ConfigError(f"{where}: not valid YAML: {reason}; check quotes and indentation there") from None
+        remedy = "check the indentation, and put texts with brackets or colons in quotes"
+        raise ConfigError(f"{where}: not valid YAML: {reason}; {remedy}") from None
 
 
 def _check_tokens(text: str, origin: str) -> None:

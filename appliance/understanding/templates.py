@@ -19,6 +19,9 @@ RANGE_WORDS_MAX = 1000
 DEPTH_MAX = 30
 """Rules inside rules; deeper means that a rule contains itself."""
 
+TYPED_ONLY = {"typed": True}
+"""Metadata of a value of a list that is matched when it is typed, and that the recognizer cannot hear."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Words:
@@ -228,7 +231,7 @@ class _Opener:
 
         if isinstance(slot_list, RangeSlotList):
             return _choice(Words(words) for words in _number_words(slot_list, self._intents.language))
-        return _choice(self.opened(value.text_in) for value in slot_list.values)
+        return _choice(self.opened(value.text_in) for value in slot_list.values if value.metadata != TYPED_ONLY)
 
 
 def _choice(items: Iterator[Node | None] | Any) -> Choice | None:
