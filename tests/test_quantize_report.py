@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from appliance.errors import ConfigError, UsageError
@@ -79,6 +80,12 @@ def test_the_main_table_has_every_operating_point_and_condition() -> None:
     assert own == ["its own: 0.500", "0.50 (0.01..2.79)", "0.0 % (0.0..49.0)", "50.0 % (15.0..85.0)"]
     assert half[0] == "at most 0.5 FA/h: 0.500"
     assert none == ["no FA: 0.900", "0.00 (0.00..1.84)", "25.0 % (4.6..69.9)", "50.0 % (15.0..85.0)"]
+
+
+def test_how_it_decides_is_told_as_it_is() -> None:
+    assert "; the mean of 3 scores decides, then 1 s of rest" in report.measured(NOW)
+    two_stages = msgspec.structs.replace(NOW, trigger=TriggerSettings(threshold=0.8, window=1, refractory_s=1.0))
+    assert "; each score decides for itself, then 1 s of rest" in report.measured(two_stages)
 
 
 def test_the_report_names_what_it_missed_and_where_it_fired_without_the_folder() -> None:

@@ -2,11 +2,13 @@
 
 import dataclasses
 import errno
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import soundfile  # type: ignore[import-untyped]
@@ -86,6 +88,22 @@ def test_what_is_done_is_skipped_with_a_line(tmp_path: Path) -> None:
     steps.told.clear()
     assert steps.go() == []
     assert [line.endswith("skipped") for line in steps.told] == [True] * 3
+
+
+def test_a_step_tells_how_long_it_took_and_how_much_processor_time(tmp_path: Path) -> None:
+    steps = Steps(tmp_path)
+
+    def work() -> None:
+        until_s = time.process_time() + 0.05
+        while time.process_time() < until_s:
+            pass
+
+    steps.trouble = work
+    steps.go()
+    assert any(line.startswith("second: took ") and "of processor time" in line for line in steps.told)
+    record = msgspec.json.decode((tmp_path / "second" / runs.STEP).read_bytes(), type=runs.Record)
+    assert record.processor_seconds is not None
+    assert record.processor_seconds >= 0.05
 
 
 def test_other_settings_do_that_step_and_those_behind_it_again(tmp_path: Path) -> None:

@@ -159,7 +159,8 @@ def readme(card: Card, file: str, evaluation: Evaluation) -> str:
         f"{_decision(card, evaluation)}",
         f"Licence: {card.licence or NOT_KNOWN}. SHA-256 of the model: `{card.sha256}`.",
         f"## Figures\n\n{report.measured(evaluation)}\n\n{report.figures(evaluation)}\n\n![curves](det.svg)",
-        "Thresholds chosen by false accepts are chosen on these very negatives: new ones will give a little more.",
+        f"{report.CURVES} Thresholds chosen by false accepts are chosen on these very negatives: new ones will give a "
+        "little more.",
         f"## How it was made\n\n{_table(['setting', 'value'], training)}",
         f"## Data\n\n{_table(['what', 'for', 'clips', 'licence', 'attribution'], data)}",
         f"## Limits\n\n{card.limits or NOT_KNOWN}\n\n"

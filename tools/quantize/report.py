@@ -14,6 +14,7 @@ from tools.quantize.evaluation import Condition, Evaluation
 ALLOWED_PER_HOUR = 0.5
 LISTED = 40
 """So many clips, moments and labels a table names."""
+CURVES = "Bands and bars: 95 %. Dots: its own threshold."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +68,7 @@ def text(evaluation: Evaluation, as_float: Evaluation | None, before: Evaluation
     """The report in Markdown."""
     sections = [
         _head(evaluation),
-        "## Misses against false accepts\n\n![curves](det.svg)\n\nBands and bars: 95 %. Dots: its own threshold.",
+        f"## Misses against false accepts\n\n![curves](det.svg)\n\n{CURVES}",
         _points(evaluation),
         "## Scores\n\n![histogram](scores.svg)",
         _missed(evaluation),
@@ -109,11 +110,12 @@ def measured(evaluation: Evaluation) -> str:
         f"; noise ({', '.join(noises)}) is mixed to the positives by the method {evaluation.method}" if noises else ""
     )
     recordings = f"{evaluation.recordings}. " if evaluation.recordings else ""
+    decides = f"the mean of {trigger.window} scores decides" if trigger.window > 1 else "each score decides for itself"
     return (
-        f"{recordings}{clean.positives} recordings of the word, {clean.negative_hours:.2f} h without it; each heard by "
+        f"{recordings}{clean.positives} clips of the word, {clean.negative_hours:.2f} h without it; each heard by "
         f"the code of the device with 1 s of faint noise before and after{mixed}. A hit is a detection from the clip's "
-        f"start to 1 s after its end, the decision the mean of {trigger.window} scores, then "
-        f"{trigger.refractory_s:g} s of rest. Intervals: 95 %, Wilson for misses, exact Poisson for false accepts."
+        f"start to 1 s after its end; {decides}, then {trigger.refractory_s:g} s of rest. Intervals: 95 %, Wilson for "
+        "misses, exact Poisson for false accepts."
     )
 
 

@@ -5,6 +5,7 @@ on where it stopped. Any other has its folder emptied first; so has every step b
 """
 
 import hashlib
+import resource
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,12 +49,15 @@ class Record(Struct, frozen=True, kw_only=True):
     """Hash of the record of the step before, without its seconds."""
 
     seconds: float | None = None
-    """How long it took; None: it is not finished."""
+    """How long it took since it was begun, or gone on with; None: it is not finished."""
+
+    processor_seconds: float | None = None
+    """The same of processor time, on this machine: what tells how long it takes elsewhere."""
 
     @property
     def hash(self) -> str:
         """Of all but the seconds."""
-        same = msgspec.structs.replace(self, seconds=None)
+        same = msgspec.structs.replace(self, seconds=None, processor_seconds=None)
         return hashlib.sha256(msgspec.json.encode(same, order="sorted")).hexdigest()
 
 
@@ -105,9 +109,17 @@ def _do(step: Step, record: Record, tell: Callable[[str], None]) -> None:
     else:
         _empty(step.folder)
         _write(step.folder, record)
-    began_s = time.monotonic()
+    began_s, began_at_s = time.monotonic(), _processor_s()
     step.work()
-    _write(step.folder, msgspec.structs.replace(record, seconds=round(time.monotonic() - began_s, 1)))
+    took_s, worked_s = time.monotonic() - began_s, _processor_s() - began_at_s
+    _write(step.folder, msgspec.structs.replace(record, seconds=round(took_s, 1), processor_seconds=round(worked_s, 1)))
+    tell(f"{step.name}: took {duration(took_s)}, {duration(worked_s)} of processor time")
+
+
+def _processor_s() -> float:
+    """Of this process, and of those that it has started and that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def _empty(folder: Path) -> None:
