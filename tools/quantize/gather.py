@@ -135,11 +135,15 @@ def described(said: Sequence[Clip]) -> str:
     voices = len({clip.speaker for clip in said if not is_recorded(clip)})
     if not people:
         return (
-            f"Measured on synthetic speech only: {len(said)} clips of {voices} voices that the training has not heard. "
+            f"Measured on synthetic speech only: {len(said)} clips of {voices} voices that the training has not heard; "
+            "seed, gate and threshold were chosen on them. "
             "People will be missed more often: record some with `record`, and run it again"
         )
     besides = f", and {len(said) - people} clips of {voices} synthetic voices" if voices else ""
-    return f"Measured on {people} recordings of people that the training has not heard{besides}"
+    return (
+        f"Measured on {people} recordings of people that the training has not heard{besides}; seed, gate and threshold "
+        "were chosen on them"
+    )
 
 
 def is_recorded(clip: Clip) -> bool:
