@@ -88,6 +88,10 @@ bench-live: live-packages models ## talk with the live appliance for 10 minutes,
 bench-phrasings: models ## count how many everyday phrasings are understood, as text and by synthetic voices (ALL=1: all)
 	@$(BIN)/python -m tools.bench_phrasings $(if $(ALL),--all)
 
+.PHONY: bench-outbox
+bench-outbox: .venv/.stamp-device ## count the bytes that a day of events writes to the card
+	@$(BIN)/python -m tools.bench_outbox
+
 # Recordings of real people are not part of the project; where there are none, it says so.
 .PHONY: bench-commands
 bench-commands: models ## count how many real people are woken for and understood, clean and in noise

@@ -311,6 +311,7 @@ def build_mqtt(
         on_refused=on_refused,
         publish_text=config.privacy.publish_text,
         free_slots=brains.language.free_slots,
+        state=config_files.state_directory(),
     )
 
 

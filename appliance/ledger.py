@@ -15,7 +15,8 @@ from appliance.home.effects import KEPT_BYTES
 from appliance.keeping import AFTER_FRAMES, BEFORE_FRAMES, CLIPS_INBOX, MOMENTS
 from appliance.listening import CHUNK_FRAMES, RECOGNITION_INBOX
 from appliance.loop import LEVELS_KEPT
-from appliance.mqtt.event_queue import CAPACITY
+from appliance.mqtt.journal import LIMIT_EVENTS
+from appliance.mqtt.outbox import CAPACITY, READ_AHEAD
 from appliance.mqtt.outgoing import AT_ONCE_LIMIT
 from appliance.speech.detector import BLOCK_SAMPLES
 from appliance.wake.sleeper import PAST_FRAMES
@@ -86,7 +87,11 @@ LEDGER = (
         "refused, AudioError",
     ),
     Buffer(
-        "mqtt.event_queue: _waiting", None, 0, f"the broker is away: {CAPACITY} events", "oldest chatter goes, counted"
+        "mqtt.outbox: _new, _writing, _ready",
+        None,
+        0,
+        f"the broker is away: {LIMIT_EVENTS} events on disk, {READ_AHEAD} of them in memory; {CAPACITY} without a disk",
+        "oldest chatter goes, counted",
     ),
     Buffer("service_level: _times_ms", None, 0, "the newest 100 turns are judged", "the oldest goes"),
     Buffer("status: _turns", None, 0, "the newest 10 turns are shown", "the oldest goes"),

@@ -24,7 +24,7 @@ from appliance.inbox import Inbox
 from appliance.ledger import LEDGER
 from appliance.loop import FrameLoop
 from appliance.mqtt.client import MqttClient
-from appliance.mqtt.event_queue import CAPACITY
+from appliance.mqtt.journal import LIMIT_EVENTS
 from appliance.service_level import ServiceLevel
 from appliance.status import (
     BufferStatus,
@@ -154,7 +154,7 @@ class Reporting:
             "worker: _jobs of actions": _waiting(self._workers.action),
             "worker: _jobs of the voice": _waiting(self._workers.voice),
             "worker: _jobs of clips": _waiting(self._workers.clips),
-            "mqtt.event_queue: _waiting": (self._mqtt.waiting_events, CAPACITY) if self._mqtt else None,
+            "mqtt.outbox: _new, _writing, _ready": (self._mqtt.waiting_events, LIMIT_EVENTS) if self._mqtt else None,
         }
         rows = []
         for row in LEDGER:

@@ -25,6 +25,7 @@ VERBS = (
         "bench",
         "bench-live",
         "bench-commands",
+        "bench-outbox",
         "bench-phrasings",
         "bench-wake",
     ),

@@ -20,9 +20,10 @@ from appliance.errors import BrokerError, ConfigError
 from appliance.events import AnyEvent, State, StateChanged, WakeDetected, event_type
 from appliance.mqtt.broker_access import read_access, reconnect_pause_s, why_not, why_refused
 from appliance.mqtt.client import MqttClient
-from appliance.mqtt.event_queue import CHATTER, EventQueue, Message
 from appliance.mqtt.health import BrokerHealth
 from appliance.mqtt.inbound import RATE_PER_S, CommandGate
+from appliance.mqtt.message import CHATTER, LASTING, Message, Rank
+from appliance.mqtt.outbox import Outbox
 from appliance.mqtt.outgoing import AT_ONCE_LIMIT, Outgoing
 from appliance.mqtt.topics import Topics, check
 
@@ -35,10 +36,11 @@ LAMP = b"home/lamp"
 
 
 def message(number: int, *, chatter: bool = False) -> Message:
-    return Message(topic="t", payload=str(number).encode(), qos=1, chatter=chatter)
+    rank = Rank.CHATTER if chatter else Rank.ORDINARY
+    return Message(topic="t", payload=str(number).encode(), qos=1, rank=rank)
 
 
-def drain(events: EventQueue) -> list[int]:
+def drain(events: Outbox) -> list[int]:
     """Everything in the queue, confirmed as it comes."""
     numbers = []
     while (taken := events.take()) is not None:
@@ -47,9 +49,9 @@ def drain(events: EventQueue) -> list[int]:
     return numbers
 
 
-class TestEventQueue:
+class TestOutboxInMemory:
     def test_no_more_than_the_window_is_under_way(self) -> None:
-        events = EventQueue(window=2)
+        events = Outbox(window=2)
         for number in range(3):
             events.put(message(number))
         first, second = events.take(), events.take()
@@ -62,7 +64,7 @@ class TestEventQueue:
         assert third[1].payload == b"2"
 
     def test_what_was_not_confirmed_goes_again_in_its_old_order(self) -> None:
-        events = EventQueue(window=3)
+        events = Outbox(window=3)
         for number in range(5):
             events.put(message(number))
         tickets = [taken[0] for taken in (events.take(), events.take(), events.take()) if taken is not None]
@@ -73,7 +75,7 @@ class TestEventQueue:
         assert drain(events) == [0, 2, 3, 4]
 
     def test_when_full_the_oldest_chatter_goes_and_then_the_oldest(self) -> None:
-        events = EventQueue(capacity=4)
+        events = Outbox(capacity=4)
         for number, chatter in enumerate((False, True, True, False, False, False, False)):
             events.put(message(number, chatter=chatter))
         assert events.dropped == 3
@@ -81,7 +83,7 @@ class TestEventQueue:
 
     @given(st.lists(st.sampled_from(["put", "chat", "take", "acknowledge", "rewind"]), max_size=60))
     def test_order_and_bound_hold_whatever_happens(self, steps: list[str]) -> None:
-        events, under_way, put, confirmed = EventQueue(capacity=5, window=2), list[int](), 0, 0
+        events, under_way, put, confirmed = Outbox(capacity=5, window=2), list[int](), 0, 0
         for step in steps:
             if step in ("put", "chat"):
                 events.put(message(put, chatter=step == "chat"))
@@ -101,7 +103,7 @@ class TestEventQueue:
         assert left == sorted(left)
 
     def test_chatter_are_types_that_exist(self) -> None:
-        assert {event_type(kind) for kind in AnyEvent.__args__} >= CHATTER
+        assert {event_type(kind) for kind in AnyEvent.__args__} >= CHATTER | LASTING
 
 
 class TestOutgoing:
@@ -411,7 +413,7 @@ def test_without_a_broker_the_caller_goes_on(log_lines: queue.Queue[str]) -> Non
                 client.publish("home/lamp", "on", 1, False)
             with pytest.raises(BrokerError, match="without \\+"):
                 client.publish("home/+/set", b"on", 1, False)
-    assert "2000 events were not delivered" in log_lines.get(timeout=WAIT_S)
+    assert "2000 events were neither delivered" in log_lines.get(timeout=WAIT_S)
 
 
 def until_open(server: Server) -> None:

@@ -3,6 +3,7 @@
 import json
 import logging
 import queue
+import random
 import signal
 import subprocess
 import sys
@@ -50,7 +51,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 class Kitchen:
     """An appliance's MQTT client and the commands it heard."""
 
-    def __init__(self, port: int, *, publish_text: bool = False, **settings: Any) -> None:
+    def __init__(self, port: int, *, publish_text: bool = False, state: Path | None = None, **settings: Any) -> None:
         self.commands: queue.Queue[Command] = queue.Queue()
         self.client = MqttClient(
             Mqtt(host="127.0.0.1", port=port, keepalive_s=KEEPALIVE_S, **settings),
@@ -59,6 +60,7 @@ class Kitchen:
             on_command=self.commands.put,
             publish_text=publish_text,
             free_slots=frozenset({"item"}),
+            state=state,
         ).start()
 
     def close(self) -> None:
@@ -183,6 +185,75 @@ def test_what_happened_without_the_broker_arrives_in_order_when_it_is_back(
     assert kitchen.client.dropped_events == 0
     heads = [record.getMessage().partition(":")[0] for record in caplog.records]
     assert (heads[0], heads[1], heads[-1]) == ("Broker", "Broker lost", "Broker back")
+
+
+def test_an_hour_without_the_broker_and_a_restart_in_it_lose_nothing(tmp_path: Path, broker: Broker) -> None:
+    broker.stop()
+    for begin, end in ((0, 4_000), (4_000, 10_000)):
+        with closing(Kitchen(broker.port, state=tmp_path / "state")) as kitchen:
+            for frame in range(begin, end):
+                kitchen.client.publish_event(wake(frame), AT, f"id-{frame}")
+                if kitchen.client.unsaved_events > 1_000:  # faster than any house speaks: let the disk follow
+                    wait_until(lambda: not kitchen.client.unsaved_events, "the disk follows")
+        assert kitchen.client.dropped_events == 0
+    broker.start()
+    with Subscriber(broker.port) as subscriber, closing(Kitchen(broker.port, state=tmp_path / "state")) as kitchen:
+        heard = [from_json(subscriber.next(f"{BASE}/event/wake_detected").payload).frame for _ in range(10_000)]
+        wait_until(lambda: not kitchen.client.waiting_events, "everything is confirmed")
+    assert heard == list(range(10_000))
+
+
+STORYTELLER = textwrap.dedent(
+    """
+    import sys, time
+    from pathlib import Path
+    from appliance.config import Mqtt
+    from appliance.events import WakeDetected
+    from appliance.mqtt.client import MqttClient
+
+    client = MqttClient(
+        Mqtt(host="127.0.0.1", port=int(sys.argv[1])), "kitchen", "1.0", on_command=print, publish_text=False,
+        free_slots=frozenset(), state=Path(sys.argv[2]),
+    ).start()
+    frame = int(sys.argv[3])
+    while True:
+        client.publish_event(
+            WakeDetected(frame=frame, session=1, word="alexa", engine="int8", score=0.9),
+            "2026-01-01T12:00:00.000Z", f"id-{frame}",
+        )
+        while client.unsaved_events:
+            time.sleep(0.0005)
+        print(frame, flush=True)
+        frame += 1
+    """
+)
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(200, marks=pytest.mark.slow)])
+def test_a_daemon_killed_at_any_moment_loses_nothing_that_was_on_disk(
+    tmp_path: Path, broker: Broker, kills: int
+) -> None:
+    committed, moments = list[int](), random.Random(1)
+    with Subscriber(broker.port) as subscriber:
+        for _ in range(kills):
+            begin = committed[-1] + 2 if committed else 0  # one more may be on disk, unannounced
+            command = [sys.executable, "-c", STORYTELLER, str(broker.port), str(tmp_path / "state"), str(begin)]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+                assert child.stdout is not None
+                lines = [child.stdout.readline() for _ in range(moments.randrange(1, 200))]
+                child.send_signal(signal.SIGKILL)
+                committed += [int(line) for line in lines + child.stdout.read().splitlines()]
+        with closing(Kitchen(broker.port, state=tmp_path / "state")) as kitchen:
+            kitchen.connected()
+            wait_until(lambda: not kitchen.client.waiting_events, "everything is confirmed")
+        subscriber.send("voice/end", "")
+        heard = [message for message in subscriber.until("voice/end") if "/event/" in message.topic]
+    ids = {json.loads(message.payload)["id"] for message in heard}
+    assert ids >= {f"id-{frame}" for frame in committed}
+    frames = [from_json(message.payload).frame for message in heard]
+    first_times = list(dict.fromkeys(frames))
+    assert first_times == sorted(first_times)
+    assert len(frames) - len(first_times) <= 20 * kills, "more came twice than can have been under way at each kill"
 
 
 @pytest.mark.live

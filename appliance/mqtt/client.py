@@ -11,6 +11,8 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -18,12 +20,14 @@ import msgspec
 from appliance.commands import Command, CommandRefused
 from appliance.config import Mqtt
 from appliance.errors import BrokerError
-from appliance.events import UNQUEUED, Event, State, StateChanged, event_type, to_json, without_text
+from appliance.events import UNQUEUED, Event, State, StateChanged, blank_text, event_type, to_json, without_text
 from appliance.mqtt.broker_access import read_access, reconnect_pause_s
 from appliance.mqtt.connection import DRAIN_WAIT_S, FAREWELL_WAIT_S, Connection
-from appliance.mqtt.event_queue import CHATTER, WINDOW, Message
 from appliance.mqtt.health import BrokerHealth
 from appliance.mqtt.inbound import CommandGate
+from appliance.mqtt.journal import Journal
+from appliance.mqtt.message import Message, rank_of
+from appliance.mqtt.outbox import WINDOW
 from appliance.mqtt.outgoing import Outgoing
 from appliance.mqtt.topics import OFFLINE, ONLINE, Topics, check
 
@@ -56,12 +60,14 @@ class MqttClient:
         on_refused: Callable[[str, int], None] = lambda reason, count: None,
         publish_text: bool,
         free_slots: frozenset[str],
+        state: Path | None = None,
     ) -> None:
         """Read password and certificates; connect to nothing yet.
 
         `version` of the appliance is shown to the broker. `on_command` is called in the MQTT thread: it hands over,
         or raises CommandRefused. `on_refused`, in that thread, too, is told of refusals: at most once a minute the
         newest reason and how many there were. `publish_text` and `free_slots`: see `events.without_text`.
+        `state`: folder in which events wait on disk for the broker; without one they wait in memory.
 
         Raises ConfigError.
         """
@@ -74,7 +80,8 @@ class MqttClient:
         self._free_slots = free_slots
         self._gate = CommandGate(time.monotonic, self._tell_refused)
         self._health = BrokerHealth(self._access.address)
-        self._outgoing = Outgoing()
+        journal = Journal(state / f"outbox-{device_id}.sqlite") if state else None
+        self._outgoing = Outgoing(journal, None if publish_text else partial(blank_text, free_slots=free_slots))
         self._retain(self._topics.availability, ONLINE.encode())
         self._retain(self._topics.state, State.IDLE.value.encode())
         self._closing = threading.Event()
@@ -84,7 +91,8 @@ class MqttClient:
     @property
     def status(self) -> str:
         """Whether the broker is there, and if not why and what to do, in one sentence."""
-        return self._health.status
+        problem = self._outgoing.events.problem
+        return f"{self._health.status}; {problem}" if problem else self._health.status
 
     @property
     def dropped_events(self) -> int:
@@ -95,6 +103,11 @@ class MqttClient:
     def waiting_events(self) -> int:
         """Events that the broker has not confirmed yet."""
         return len(self._outgoing.events)
+
+    @property
+    def unsaved_events(self) -> int:
+        """Events that would be lost if the power failed now."""
+        return self._outgoing.events.in_memory
 
     @property
     def accepted_commands(self) -> int:
@@ -108,6 +121,7 @@ class MqttClient:
 
     def start(self) -> "MqttClient":
         """Begin to connect, and return at once."""
+        self._outgoing.events.start()
         self._thread.start()
         return self
 
@@ -126,7 +140,7 @@ class MqttClient:
         if kind in UNQUEUED:
             self._outgoing.put_at_once(Message(topic=topic, payload=payload, qos=0))
         else:
-            self._outgoing.put_event(Message(topic=topic, payload=payload, qos=1, chatter=kind in CHATTER))
+            self._outgoing.put_event(Message(topic=topic, payload=payload, qos=1, rank=rank_of(kind)))
 
     def publish_metrics(self, metrics: msgspec.Struct) -> None:
         """Publish figures as retained JSON, in place of the ones before."""
@@ -163,8 +177,9 @@ class MqttClient:
         self._outgoing.ring()
         if self._thread.ident is not None:
             self._thread.join(DRAIN_WAIT_S + 2 * FAREWELL_WAIT_S)
-        if left := len(self._outgoing.events):
-            _LOGGER.warning("MQTT: %d events were not delivered before the end", left)
+        self._outgoing.events.close()
+        if left := self.unsaved_events:
+            _LOGGER.warning("MQTT: %d events were neither delivered before the end nor kept on disk", left)
         if not self._thread.is_alive():
             self._outgoing.close()
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from appliance.mqtt.broker_access import VERSION_REFUSED, why_cut, why_not, why_refused
-from appliance.mqtt.event_queue import Message
 from appliance.mqtt.health import BrokerHealth
+from appliance.mqtt.message import Message
 from appliance.mqtt.outgoing import Outgoing
 
 CONNACK_WAIT_S: Final = 10.0

@@ -7,9 +7,12 @@ import contextlib
 import socket
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
-from appliance.mqtt.event_queue import EventQueue, Message
+from appliance.mqtt.journal import Journal
+from appliance.mqtt.message import Message
+from appliance.mqtt.outbox import Outbox
 
 AT_ONCE_LIMIT: Final = 256
 """Messages of the moment kept for a connection that is there but slow: seconds of the busiest home."""
@@ -18,9 +21,9 @@ AT_ONCE_LIMIT: Final = 256
 class Outgoing:
     """Events, which wait for the broker; messages of the moment, which do not; and what is retained."""
 
-    def __init__(self) -> None:
-        """Begin empty, and without a broker."""
-        self.events = EventQueue()
+    def __init__(self, journal: Journal | None = None, clean: Callable[[bytes], bytes] | None = None) -> None:
+        """Begin without a broker, and with the events that an earlier run left in `journal`; see `Outbox`."""
+        self.events = Outbox(journal, ring=self.ring, clean=clean)
         self._at_once: deque[Message] = deque()
         self._retained: dict[str, Message] = {}
         self._is_open = False
@@ -38,7 +41,8 @@ class Outgoing:
     def put_event(self, message: Message) -> None:
         """Queue an event until the broker has confirmed it."""
         self.events.put(message)
-        self.ring()
+        if not self.events.is_durable:
+            self.ring()
 
     def put_at_once(self, message: Message) -> bool:
         """Send now; False, and not sent, when no broker is there or too much waits already."""
