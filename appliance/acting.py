@@ -4,6 +4,7 @@ Actions run on a worker and look at an immutable situation; what they want chang
 owns all of these.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,7 +36,7 @@ from appliance.home.alarms import Alarm, Alarms
 from appliance.home.timers import Timer, Timers
 from appliance.inbox import Post, one_line
 from appliance.intent import Outcome
-from appliance.worker import Worker
+from appliance.worker import Worker, ahead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,19 +84,7 @@ class Acting:
             volume: percent, as the action may look at it.
             changed: called in the loop with what came of it: events of timers, and a volume to be set.
         """
-        situation = Situation(
-            now=self._clock.now(frame),
-            steady_s=self._clock.steady_s(frame),
-            timers=self._timers.active,
-            volume=volume,
-            last_reply=order.last_reply,
-            area=self._rules.area,
-            dry_run=self._rules.dry_run,
-            alarms=self._alarms.waiting,
-            rung=self._rung,
-            ringing=order.ringing,
-            shopping=self._shopping,
-        )
+        situation = self._situation(order, frame, volume)
 
         def job() -> None:
             try:
@@ -107,6 +96,17 @@ class Acting:
         if not self._worker.submit(job):
             refused = Done(Outcome(ok=False, detail="too many actions are waiting"))
             self._post(lambda at: self._acted(order, refused, at, changed))
+
+    def prepare(self, order: Act, frame: int, *, volume: int, ready: Callable[[str], None]) -> None:
+        """Find out what would be answered, without doing anything; `ready` is called in the loop with that text."""
+        situation = dataclasses.replace(self._situation(order, frame, volume), dry_run=True)
+
+        def job() -> None:
+            reply = self._actions.perform(order.intent, situation).outcome.reply
+            if reply:
+                self._post(lambda at: ready(reply))
+
+        self._worker.submit(ahead(job))
 
     def due(self, frame: int) -> list[Fact]:
         """Timers that are over, alarms and reminders that are due, and a ring that nobody stopped."""
@@ -125,6 +125,21 @@ class Acting:
             self._ring_until = None
             facts.append(RingTimedOut(frame=frame))
         return facts
+
+    def _situation(self, order: Act, frame: int, volume: int) -> Situation:
+        return Situation(
+            now=self._clock.now(frame),
+            steady_s=self._clock.steady_s(frame),
+            timers=self._timers.active,
+            volume=volume,
+            last_reply=order.last_reply,
+            area=self._rules.area,
+            dry_run=self._rules.dry_run,
+            alarms=self._alarms.waiting,
+            rung=self._rung,
+            ringing=order.ringing,
+            shopping=self._shopping,
+        )
 
     def _acted(self, order: Act, done: Done, frame: int, changed: Callable[[Event | SetVolume], None]) -> Fact:
         """Back in the loop: change what is to be changed; the fact for the dialog."""

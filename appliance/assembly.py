@@ -21,7 +21,7 @@ from appliance.keeping import CLIPS_INBOX, Keeping, near_misses_folder
 from appliance.listening import RECOGNITION_INBOX, Listening, Understander
 from appliance.loop import FrameLoop, Publisher, Renewal, Rules, Stages
 from appliance.speaking import Reference, Speaking
-from appliance.speech.endpoint import Endpointer, Limits
+from appliance.speech.endpoint import Endpointer, limits_of
 from appliance.trace import Tracer
 from appliance.voice.voice import Voice
 from appliance.wake.spotter import Spotter
@@ -138,12 +138,7 @@ def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
 def build_renewal(brains: Brains, around: Surroundings) -> Renewal:
     """What of a loop comes from configuration and models, as new."""
     config = brains.loaded.config
-    limits = Limits(
-        threshold=config.listening.speech_threshold,
-        no_speech_frames=frames_of_ms(config.listening.no_speech_ms),
-        silence_frames=frames_of_ms(config.listening.silence_ms),
-        longest_frames=frames_of_ms(config.listening.longest_ms),
-    )
+    limits = limits_of(config.listening)
     ring = Ring(PRE_ROLL_FRAMES + limits.no_speech_frames + limits.longest_frames + limits.silence_frames)
     programs = [own.run.timeout_s for own in brains.home.sentences if own.run is not None]
     slowest_program_ms = max(programs, default=0) * 1000

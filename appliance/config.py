@@ -112,8 +112,20 @@ class Listening(Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=1000, le=30_000, description="Go back to sleep when nothing is said, ms, 1000..30000.")
     ] = 5000
     silence_ms: Annotated[
-        int, Meta(ge=100, le=3000, description="Silence that ends a command (hang-over), ms, 100..3000.")
-    ] = 500
+        int,
+        Meta(
+            ge=100,
+            le=3000,
+            description="Silence that ends what is no whole command so far, ms, 100..3000.",
+        ),
+    ] = 800
+    open_silence_ms: Annotated[
+        int, Meta(ge=100, le=3000, description="Silence that ends a whole command that may go on, ms, 100..3000.")
+    ] = 400
+    closed_silence_ms: Annotated[
+        int,
+        Meta(ge=100, le=3000, description="Silence that ends a command to which nothing can be added, ms, 100..3000."),
+    ] = 160
     longest_ms: Annotated[int, Meta(ge=1000, le=60_000, description="Longest command, ms, 1000..60000.")] = 8000
     speech_threshold: Annotated[Share, Meta(description="Speech probability that counts as speech, 0..1.")] = 0.5
 

@@ -25,6 +25,7 @@ from appliance.facts import (
     CommandBegan,
     CommandEnded,
     Fact,
+    Foreseen,
     Order,
     PartlyHeard,
     PlaybackEnded,
@@ -84,6 +85,7 @@ TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {
     (State.IDLE, StageFailed): (Handlers._stage_failed, (State.IDLE,)),
     (State.LISTENING, CommandBegan): (Handlers._began, (State.LISTENING,)),
     (State.LISTENING, PartlyHeard): (Handlers._partly, (State.LISTENING,)),
+    (State.LISTENING, Foreseen): (Handlers._foreseen, (State.LISTENING,)),
     (State.LISTENING, CommandEnded): (Handlers._ended, (State.THINKING, *_AFTER)),
     (State.LISTENING, Acted): (Handlers._acted, (State.LISTENING,)),
     (State.LISTENING, Rang): (Handlers._rang, (State.LISTENING,)),
@@ -96,6 +98,7 @@ TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {
     (State.LISTENING, TurnTimedOut): (Handlers._timed_out, (State.SPEAKING,)),
     (State.FOLLOWING_UP, CommandBegan): (Handlers._began, (State.FOLLOWING_UP,)),
     (State.FOLLOWING_UP, PartlyHeard): (Handlers._partly, (State.FOLLOWING_UP,)),
+    (State.FOLLOWING_UP, Foreseen): (Handlers._foreseen, (State.FOLLOWING_UP,)),
     (State.FOLLOWING_UP, CommandEnded): (Handlers._ended, (State.THINKING, *_AFTER)),
     (State.FOLLOWING_UP, Acted): (Handlers._acted, (State.FOLLOWING_UP,)),
     (State.FOLLOWING_UP, Rang): (Handlers._rang, (State.FOLLOWING_UP,)),
@@ -150,17 +153,19 @@ TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {
 }
 """The specification: (state, kind of fact) -> (handler, the states it may lead to)."""
 
-_LATE = frozenset({PartlyHeard, Understood, CommandBegan, CommandEnded, PlaybackStarted, PlaybackEnded, TurnTimedOut})
+_LATE = frozenset(
+    {PartlyHeard, Foreseen, Understood, CommandBegan, CommandEnded, PlaybackStarted, PlaybackEnded, TurnTimedOut}
+)
 """Results that may come after the dialog has moved on: what they belong to is over."""
 
 IGNORED: dict[State, frozenset[type]] = {
     State.IDLE: _LATE - {PlaybackStarted} | {StopHeard},
     # The recognizer hears the wake word, too, and takes what follows the last one for the command.
-    State.LISTENING: _LATE - {PartlyHeard, CommandBegan, CommandEnded, TurnTimedOut} | {Woken, StopHeard},
+    State.LISTENING: _LATE - {PartlyHeard, Foreseen, CommandBegan, CommandEnded, TurnTimedOut} | {Woken, StopHeard},
     State.THINKING: _LATE - {Understood, TurnTimedOut} | {StopHeard},
     State.SPEAKING: _LATE - {PlaybackStarted, PlaybackEnded},
     State.RINGING: _LATE,
-    State.FOLLOWING_UP: _LATE - {PartlyHeard, CommandBegan, CommandEnded, TurnTimedOut} | {Woken, StopHeard},
+    State.FOLLOWING_UP: _LATE - {PartlyHeard, Foreseen, CommandBegan, CommandEnded, TurnTimedOut} | {Woken, StopHeard},
     State.MUTED: _LATE - {PlaybackStarted} | {Woken, StopHeard, AskedToListen},
 }
 """Facts without a rule that are nevertheless in order, for each state."""

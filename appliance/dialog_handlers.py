@@ -35,12 +35,14 @@ from appliance.facts import (
     AskedToStop,
     CommandBegan,
     CommandEnded,
+    Foreseen,
     Hush,
     Listen,
     Order,
     PartlyHeard,
     PlaybackEnded,
     PlaybackStarted,
+    Prepare,
     Rang,
     Recognize,
     Ring,
@@ -223,6 +225,11 @@ class Handlers:
             self._emit(PartialTranscript(frame=fact.frame, text=fact.text))
         return self.state
 
+    def _foreseen(self, fact: Foreseen) -> State:
+        if fact.turn == self._turn:
+            self._order(Prepare(self._act_of(fact.intent)))
+        return self.state
+
     def _ended(self, fact: CommandEnded) -> State:
         self._marks.ended = fact.frame
         if fact.reason == "no_speech":
@@ -230,7 +237,7 @@ class Handlers:
             self._emit(IntentRejected(frame=fact.frame, text=None, reason="no_speech"))
             return self._finish(fact.frame)
         self._marks.last_speech = fact.last_speech
-        self._emit(SpeechEnded(frame=fact.frame, reason="too_long" if fact.reason == "too_long" else "silence"))
+        self._emit(SpeechEnded(frame=fact.frame, reason=fact.reason))
         self._order(Recognize(self._turn))
         return self._go(State.THINKING, fact.frame)
 
@@ -262,15 +269,17 @@ class Handlers:
 
     def _act(self, fact: Understood, intent: Intent) -> State:
         self._recognized(fact, intent, "act")
-        act = Act(
+        self._order(self._act_of(intent))
+        return self.state
+
+    def _act_of(self, intent: Intent) -> Act:
+        return Act(
             turn=self._turn,
             session=self.session,
             intent=intent,
             last_reply=self._last_reply,
             ringing=bool(self._ringing),
         )
-        self._order(act)
-        return self.state
 
     def _recognized(self, fact: Understood, intent: Intent, decision: Literal["act", "confirm"]) -> None:
         for command in intent.commands:

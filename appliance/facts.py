@@ -7,7 +7,7 @@ A fact is in the past tense, an order in the imperative. Both are immutable and 
 from dataclasses import dataclass
 from typing import Literal
 
-from appliance.intent import Intent, Outcome
+from appliance.intent import Completion, Intent, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +43,8 @@ class CommandEnded:
     """Endpointing: the command is over."""
 
     frame: int
-    reason: str
-    """silence, too_long, or no_speech when none began."""
+    reason: Literal["silence", "complete", "too_long", "no_speech"]
+    """silence, complete, too_long, or no_speech when none began."""
 
     last_speech: int
     """Index of the last frame of speech."""
@@ -57,6 +57,21 @@ class PartlyHeard:
     frame: int
     turn: int
     text: str
+    heard_to: int
+    """The last frame that it has heard."""
+
+    completion: Completion = Completion.INCOMPLETE
+    intent: Intent | None = None
+    """What it means when nothing more is said; None: no whole command."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreseen:
+    """The person fell silent after a whole command; unless more follows, it is this."""
+
+    frame: int
+    turn: int
+    intent: Intent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +201,7 @@ Fact = (
     | CommandBegan
     | CommandEnded
     | PartlyHeard
+    | Foreseen
     | Understood
     | Acted
     | PlaybackStarted
@@ -214,6 +230,16 @@ class Listen:
 
     after_wake: bool
     """The sound begins before a wake word that the recognizer can tell from the command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Find out what would be answered, and make its sound, so that it is ready when the command is over.
+
+    Nothing is done yet, and nothing is told.
+    """
+
+    act: "Act"
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,4 +283,4 @@ class Ring:
     """Ring until hushed."""
 
 
-Order = Listen | Recognize | StopListening | Act | Say | Hush | Ring
+Order = Listen | Prepare | Recognize | StopListening | Act | Say | Hush | Ring

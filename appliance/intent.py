@@ -1,8 +1,22 @@
 """What a person wants, as understanding hands it to the actions and the dialog."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from appliance.events import Slots, Values
+
+
+class Completion(StrEnum):
+    """How far a command has come while it is being said."""
+
+    CLOSED = "closed"
+    """It is whole, and whatever may follow changes nothing of its meaning."""
+
+    OPEN = "open"
+    """It is whole, and may go on."""
+
+    INCOMPLETE = "incomplete"
+    """It is no command yet, or none at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

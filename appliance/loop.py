@@ -37,6 +37,7 @@ from appliance.facts import (
     Listen,
     Order,
     PartlyHeard,
+    Prepare,
     Recognize,
     Ring,
     Say,
@@ -293,9 +294,9 @@ class FrameLoop:
 
     def _receive(self, fact: Fact | None) -> None:
         """Take a worker's result or a command; None: it did what it came for."""
-        if isinstance(fact, PartlyHeard) and (began := self._s.listening.heard(fact)):
-            self._step(began)
-        if fact is not None:
+        if isinstance(fact, PartlyHeard):
+            self._take(self._s.listening.heard(fact), fact.frame)
+        elif fact is not None:
             self._step(fact)
 
     def _step(self, fact: Fact) -> None:
@@ -329,9 +330,11 @@ class FrameLoop:
                 elif not self._word_is_heard:
                     first = min(self._command_from, order.at_frame)
                     order = dataclasses.replace(order, from_frame=first, after_wake=False)
-                self._s.listening.begin(order, self._rests_from)
+                self._s.listening.begin(order, command_from=self._command_from, background_from=self._rests_from)
+            case Prepare(act):
+                self._s.acting.prepare(act, frame, volume=self._volume, ready=self._s.speaking.prepare)
             case Recognize():
-                self._s.listening.finish(frame, self._command_from)
+                self._s.listening.finish(frame)
             case StopListening():
                 self._s.listening.cancel()
             case Act():

@@ -11,7 +11,7 @@ from appliance.config_files import MANIFEST, LoadedConfig
 from appliance.errors import AudioError
 from appliance.models import ModelStore
 from appliance.speech.detector import SileroDetector
-from appliance.speech.endpoint import Began, Ended, Endpointer, Limits
+from appliance.speech.endpoint import Began, Ended, Endpointer, limits_of
 
 NOBODY_HEARS_FRAMES = frames_of_ms(12_000)
 """Without a microphone for so long there is none: every way to it has been tried by then."""
@@ -26,12 +26,7 @@ def record_utterance(loaded: LoadedConfig) -> Pcm:
     config = loaded.config
     store = ModelStore(MANIFEST, loaded.models_directory)
     detector = SileroDetector(store.folder(config.models.speech_detector))
-    limits = Limits(
-        threshold=config.listening.speech_threshold,
-        no_speech_frames=frames_of_ms(config.listening.no_speech_ms),
-        silence_frames=frames_of_ms(config.listening.silence_ms),
-        longest_frames=frames_of_ms(config.listening.longest_ms),
-    )
+    limits = limits_of(config.listening)
     endpointer = Endpointer(limits)
     ring = Ring(limits.no_speech_frames + limits.longest_frames + limits.silence_frames)
     hardware = load_hardware(loaded)

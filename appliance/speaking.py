@@ -18,7 +18,7 @@ from appliance.inbox import Post
 from appliance.trace import Tracer
 from appliance.voice.utterance import Chunk, chunks_of
 from appliance.voice.voice import Voice, split_sentences
-from appliance.worker import Worker
+from appliance.worker import Worker, ahead
 
 
 class Reference:
@@ -67,6 +67,8 @@ class Speaking:
         self._utterance = 0
         self._cancelled = threading.Event()
         self._ringing = False
+        self._ready: dict[str, Pcm] = {}
+        """The worker's: the first sentence of what may be said soon."""
         self._failed: int | None = None
         """The utterance of which a part is missing."""
 
@@ -82,6 +84,10 @@ class Speaking:
             self._complete(utterance, failed=True)
             error = "too many answers wait for the voice; use a faster machine or end other programs"
             self._post(lambda frame: StageFailed(frame=frame, stage="voice", error=error))
+
+    def prepare(self, text: str) -> None:
+        """Make the first sentence of a text that may be said soon; it takes the place of what was prepared before."""
+        self._worker.submit(ahead(lambda: self._make_ready(text)))
 
     def ring(self) -> None:
         """Ring until hushed."""
@@ -142,13 +148,21 @@ class Speaking:
             for sentence in split_sentences(text):
                 if cancelled.is_set():
                     return
-                pcm = self._voice.synthesize(sentence)
+                pcm = self._ready.pop(sentence, None)
+                if pcm is None:
+                    pcm = self._voice.synthesize(sentence)
                 if self._tracer:
                     self._tracer.hand_off("voice", "player", -1, pcm)
                 self._post(self._adding(utterance, chunks_of(pcm, self._voice.rate_hz)))
             failed = False
         finally:  # nobody waits for the end of an answer that will not come
             self._post(lambda frame: self._complete(utterance, failed=failed))
+
+    def _make_ready(self, text: str) -> None:
+        """The first sentence alone: an answer does not wait for the second one to be made ahead of it."""
+        for sentence in split_sentences(text)[:1]:
+            if sentence not in self._ready:
+                self._ready = {sentence: self._voice.synthesize(sentence)}
 
     def _adding(self, utterance: int, chunks: Sequence[Chunk]) -> Callable[[int], None]:
         return lambda frame: self._player.add(utterance, chunks, last=False)

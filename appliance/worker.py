@@ -7,6 +7,7 @@ thread, which makes replay and tests exact. That is the whole concurrency model.
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 Job = Callable[[], None]
@@ -88,6 +89,16 @@ class ThreadWorker:
         while (job := self._jobs.get()) is not None:
             if not self._closing.is_set():
                 _run(job, self._name, self._failed)
+
+
+def ahead(job: Job) -> Job:
+    """Work done ahead, whose failure is not told: it is done once more, and then told, when its result is wanted."""
+
+    def quietly() -> None:
+        with suppress(Exception):
+            job()
+
+    return quietly
 
 
 def _run(job: Job, name: str, failed: Failure) -> None:

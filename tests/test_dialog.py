@@ -41,12 +41,14 @@ from appliance.facts import (
     CommandBegan,
     CommandEnded,
     Fact,
+    Foreseen,
     Hush,
     Listen,
     Order,
     PartlyHeard,
     PlaybackEnded,
     PlaybackStarted,
+    Prepare,
     Rang,
     Recognize,
     Ring,
@@ -71,7 +73,8 @@ APOLOGY = "Pardon?"
 
 WOKEN = Woken(frame=0, word="alexa", engine="int8", score=0.9, word_end=0)
 BEGAN = CommandBegan(frame=0)
-PARTLY = PartlyHeard(frame=0, turn=1, text="what time")
+PARTLY = PartlyHeard(frame=0, turn=1, text="what time", heard_to=0)
+FORESEEN = Foreseen(frame=0, turn=1, intent=TIME)
 ENDED = CommandEnded(frame=0, reason="silence", last_speech=0)
 NO_SPEECH = CommandEnded(frame=0, reason="no_speech", last_speech=0)
 UNDERSTOOD = Understood(frame=0, turn=1, text="what time is it", intent=TIME)
@@ -97,7 +100,7 @@ VOICE_FAILED = StageFailed(frame=0, stage="voice", error="hangs")
 
 EVERY_FACT: tuple[Fact, ...] = (
     *(WOKEN, BEGAN, ENDED, PARTLY, UNDERSTOOD, ACTED, STARTED, PLAYED, RANG, TIMED_OUT, SAY, LISTEN, HUSH, MUTE),
-    *(FAILED, HUNG, STOP_WORD),
+    *(FAILED, HUNG, STOP_WORD, FORESEEN),
 )
 
 SITUATIONS: dict[str, tuple[Fact, ...]] = {
@@ -140,6 +143,7 @@ ROWS: list[tuple[str, Fact, State]] = [
     ("listening, a timer is over", NO_SPEECH, RINGING),
     ("listening, a text waits", NO_SPEECH, SPEAKING),
     ("listening", PARTLY, LISTENING),
+    ("listening", FORESEEN, LISTENING),
     ("listening", ACTED, LISTENING),
     ("listening", RANG, LISTENING),
     ("listening", TIMED_OUT, LISTENING),
@@ -152,6 +156,7 @@ ROWS: list[tuple[str, Fact, State]] = [
     ("listening", HUNG, SPEAKING),
     ("following_up", BEGAN, FOLLOWING_UP),
     ("following_up", PARTLY, FOLLOWING_UP),
+    ("following_up", FORESEEN, FOLLOWING_UP),
     ("following_up", ENDED, THINKING),
     ("following_up", NO_SPEECH, IDLE),
     ("following_up, a timer is over", NO_SPEECH, RINGING),
@@ -855,6 +860,7 @@ FACTS = st.one_of(
     st.just(STOP_WORD),
     st.sampled_from([replace(ENDED, reason="too_long"), VOICE_FAILED, replace(PLAYED, failed=True)]),
     st.builds(lambda turn: replace(PARTLY, turn=turn), TURNS),
+    st.builds(lambda turn: replace(FORESEEN, turn=turn), TURNS),
     st.builds(lambda turn, fact: replace(fact, turn=turn), TURNS, st.sampled_from([UNDERSTOOD, REFUSED, NOTHING])),
     st.builds(lambda turn, outcome: replace(ACTED, turn=turn, outcome=outcome), TURNS, OUTCOMES),
 )
@@ -943,3 +949,21 @@ def test_the_chain_of_states_of_a_long_day() -> None:
         MUTED,
     ]
     assert all(one is not other for one, other in pairwise(states))
+
+
+def test_what_is_foreseen_is_prepared_and_not_done() -> None:
+    """Nothing is told before the silence confirms it; what an older utterance foresees is stale."""
+    talk = Talk(WOKEN, BEGAN)
+    act = Act(turn=1, session=1, intent=TIME, last_reply=None)
+    assert talk.hear(FORESEEN) == [Prepare(act)]
+    assert talk.hear(replace(FORESEEN, turn=2)) == []
+    assert talk.hear(ENDED, UNDERSTOOD)[-1] == act
+    assert talk.hear(FORESEEN) == []
+
+
+def test_why_the_command_is_over_is_told() -> None:
+    for reason in ("silence", "complete", "too_long"):
+        talk = Talk(WOKEN, BEGAN)
+        (ended, *_) = talk.hear(replace(ENDED, reason=reason))
+        assert isinstance(ended, SpeechEnded)
+        assert ended.reason == reason

@@ -1,11 +1,15 @@
 """When a command begins and when it is over, frame by frame of 20 ms. The wake word is detected at frame 100."""
 
+from dataclasses import replace
+
 import pytest
 
 from appliance.audio.format import SILENT_DBFS
-from appliance.speech.endpoint import Began, Ended, Endpointer, Limits, background_dbfs
+from appliance.config import Listening
+from appliance.intent import Completion
+from appliance.speech.endpoint import Began, Ended, Endpointer, Limits, background_dbfs, limits_of
+from tests.fakes import LIMITS
 
-LIMITS = Limits(threshold=0.5, no_speech_frames=250, silence_frames=25, longest_frames=400)
 WOKEN = 100
 
 Told = list[tuple[int, str]]
@@ -123,8 +127,8 @@ def test_speech_goes_on_down_to_0_7_of_the_threshold_but_begins_at_it_only() -> 
 @pytest.mark.parametrize(
     ("limits", "expected"),
     [
-        (Limits(threshold=0.5, no_speech_frames=60, silence_frames=25, longest_frames=400), [(160, "no_speech 100")]),
-        (Limits(threshold=0.95, no_speech_frames=250, silence_frames=25, longest_frames=400), [(350, "no_speech 100")]),
+        (replace(LIMITS, no_speech_frames=60), [(160, "no_speech 100")]),
+        (replace(LIMITS, threshold=0.95), [(350, "no_speech 100")]),
     ],
 )
 def test_limits_of_the_begin_are_settings(limits: Limits, expected: Told) -> None:
@@ -134,8 +138,8 @@ def test_limits_of_the_begin_are_settings(limits: Limits, expected: Told) -> Non
 @pytest.mark.parametrize(
     ("limits", "expected"),
     [
-        (Limits(threshold=0.5, no_speech_frames=250, silence_frames=5, longest_frames=400), (254, "silence 249")),
-        (Limits(threshold=0.5, no_speech_frames=250, silence_frames=25, longest_frames=30), (233, "too_long 233")),
+        (replace(LIMITS, silence_frames=5), (254, "silence 249")),
+        (replace(LIMITS, longest_frames=30), (233, "too_long 233")),
     ],
 )
 def test_limits_of_the_end_are_settings(limits: Limits, expected: tuple[int, str]) -> None:
@@ -217,6 +221,92 @@ def test_less_than_a_second_before_the_word_tells_nothing() -> None:
 
 def test_digital_silence_before_the_word_leaves_everything_to_the_detector() -> None:
     assert background_dbfs([SILENT_DBFS] * 250, [-20.0] * 75) < -100
+
+
+# What was understood decides how long a silence ends it.
+
+QUICK = replace(LIMITS, silence_frames=40, open_frames=20, closed_frames=8)
+"""800, 400 and 160 ms."""
+
+CLOSED, OPEN, INCOMPLETE = Completion.CLOSED, Completion.OPEN, Completion.INCOMPLETE
+
+
+def ended(understood: dict[int, Completion], *speech: range, late: int = 0, limits: Limits = QUICK) -> tuple[int, str]:
+    """When and why a command ends; `understood`: from that frame on the words so far come to this.
+
+    `late`: the recognizer lags so many frames behind.
+    """
+    endpointer = Endpointer(limits)
+    endpointer.begin(WOKEN)
+    for index in range(WOKEN + 1, 900):
+        probability = 0.9 if any(index in frames for frames in speech) else 0.01
+        result = endpointer.update(index, probability)
+        if isinstance(result, Ended):
+            return index - result.last_speech, result.reason
+        known = [frame for frame in understood if frame <= index]
+        if known:
+            endpointer.hear_words(index, understood[max(known)], index - late)
+    return 0, "never"
+
+
+SPEECH = range(150, 200)
+
+
+def test_after_a_closed_command_160_ms_are_enough_after_an_open_one_400() -> None:
+    assert ended({190: CLOSED}, SPEECH) == (8, "complete")
+    assert ended({190: OPEN}, SPEECH) == (20, "complete")
+    assert ended({190: INCOMPLETE}, SPEECH) == (40, "silence")
+
+
+@pytest.mark.parametrize("pause", range(9, 40))
+def test_hesitation_in_mid_command_is_tolerated(pause: int) -> None:
+    """'Set a timer for ... ten minutes.'"""
+    again = range(200 + pause, 250 + pause)
+    assert ended({180: INCOMPLETE, 240 + pause: CLOSED}, SPEECH, again) == (8, "complete")
+
+
+def test_a_command_that_may_go_on_is_waited_for_shorter_than_its_silence() -> None:
+    again = range(218, 260)
+    assert ended({190: OPEN, 240: CLOSED}, SPEECH, again) == (8, "complete")
+
+
+def test_limits_of_the_silence_are_settings() -> None:
+    for frames in (6, 12, 30):
+        assert ended({190: CLOSED}, SPEECH, limits=replace(QUICK, closed_frames=frames))[0] == frames
+        assert ended({190: OPEN}, SPEECH, limits=replace(QUICK, open_frames=frames))[0] == frames
+        assert ended({190: INCOMPLETE}, SPEECH, limits=replace(QUICK, silence_frames=frames))[0] == frames
+
+
+def test_what_comes_to_a_whole_command_late_ends_it_then() -> None:
+    assert ended({212: CLOSED}, SPEECH) == (14, "complete"), "13 frames after the last speech, and seen with the next"
+    assert ended({190: CLOSED, 203: OPEN}, SPEECH) == (20, "complete")
+    assert ended({190: CLOSED, 203: INCOMPLETE}, SPEECH) == (40, "silence")
+
+
+def test_a_recognizer_that_has_not_heard_the_silence_yet_decides_nothing() -> None:
+    """It may lag behind where the processor is short: what it understood is not all that was said."""
+    assert ended({190: CLOSED}, SPEECH, late=10) == (15, "complete")
+    assert ended({190: CLOSED}, SPEECH, late=60) == (40, "silence")
+
+
+def test_the_configuration_has_them_in_ms() -> None:
+    waits = Listening(silence_ms=700, open_silence_ms=300, closed_silence_ms=130, longest_ms=5000, no_speech_ms=2000)
+    assert limits_of(waits) == Limits(
+        threshold=0.5, no_speech_frames=100, silence_frames=35, open_frames=15, closed_frames=7, longest_frames=250
+    )
+
+
+def test_it_pauses_where_a_whole_command_may_be_over() -> None:
+    endpointer = Endpointer(QUICK)
+    endpointer.begin(WOKEN)
+    pauses = []
+    for index in range(WOKEN + 1, 206):
+        endpointer.update(index, 0.9 if 150 <= index < 170 or 173 <= index < 200 else 0.01)
+        if index >= 160:
+            endpointer.hear_words(index, INCOMPLETE if index < 180 else OPEN, index)
+        if endpointer.pauses:
+            pauses.append(index)
+    assert pauses == list(range(200, 206))
 
 
 def test_begin_makes_it_as_new() -> None:

@@ -1,18 +1,35 @@
 """One utterance: what the recognizer is fed, when its result is asked for, and what is made of it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from appliance.audio.format import Frame, Pcm
 from appliance.audio.ring import Ring
-from appliance.facts import CommandBegan, CommandEnded, Fact, Listen, PartlyHeard, StageFailed, Understood
+from appliance.facts import CommandBegan, CommandEnded, Fact, Foreseen, Listen, PartlyHeard, StageFailed, Understood
 from appliance.inbox import Inbox
 from appliance.listening import Listening, Understander, word_end
 from appliance.speech.endpoint import Endpointer
+from appliance.understanding.automaton import word_graph
+from appliance.understanding.pronunciations import Pronunciations
+from appliance.understanding.reading import Reader
+from appliance.understanding.soundalike import SoundMatcher
+from appliance.understanding.templates import Templates
 from appliance.worker import InlineWorker, Worker
-from tests.fakes import LIMITS, Heard, HeldWorker, ScriptedDetector, ScriptedRecognizer, language, loud, numbered
+from tests.fakes import (
+    CHUNK_FRAMES,
+    LIMITS,
+    Heard,
+    HeldWorker,
+    ScriptedDetector,
+    ScriptedRecognizer,
+    language,
+    loud,
+    numbered,
+    received,
+)
 
 
 class Scene:
@@ -30,6 +47,7 @@ class Scene:
             understander=Understander(self.recognizer, language(), self.inbox.post),
             worker=worker or InlineWorker("recognition", failed=self.inbox.failed),
             tracer=None,
+            chunk_frames=CHUNK_FRAMES,
         )
         self.next = 0
 
@@ -43,11 +61,15 @@ class Scene:
         return facts
 
     def posted(self) -> list[Fact]:
-        """What the worker posted, as of the newest frame."""
-        facts = []
-        while (result := self.inbox.take()) is not None:
-            facts.append(result(self.next - 1))
-        return [fact for fact in facts if fact is not None]
+        """What the worker posted, as of the newest frame; of what was partly heard, what is new."""
+        facts: list[Fact] = []
+        for fact in received(self.inbox, self.next - 1):
+            if isinstance(fact, PartlyHeard) and any(
+                isinstance(other, PartlyHeard) and other.text == fact.text for other in facts
+            ):
+                continue
+            facts.append(fact)
+        return facts
 
 
 def frames_in(pcm: list[Pcm]) -> list[int]:
@@ -67,10 +89,10 @@ def woken(turn: int = 1, at: int = 99) -> Listen:
 def test_the_recognizer_hears_every_frame_once_from_before_the_wake_word_to_the_end() -> None:
     scene = Scene(Heard(texts=("what time is it",)))
     scene.run(100)
-    scene.listening.begin(woken())
+    scene.listening.begin(woken(), command_from=98)
     scene.run(163)
     fed = scene.recognizer.fed
-    scene.listening.finish(162, command_from=98)
+    scene.listening.finish(162)
     assert frames_in(fed) == list(range(24, 163))
     assert [pcm.size // 320 for pcm in fed] == [77, *[5] * 12, 2]
 
@@ -78,7 +100,7 @@ def test_the_recognizer_hears_every_frame_once_from_before_the_wake_word_to_the_
 def test_near_the_start_there_is_less_to_hear() -> None:
     scene = Scene()
     scene.run(10)
-    scene.listening.begin(woken(at=9))
+    scene.listening.begin(woken(at=9), command_from=8)
     scene.run(20)
     assert frames_in(scene.recognizer.fed) == list(range(16))
 
@@ -88,7 +110,7 @@ def test_in_a_stream_that_began_a_moment_ago_only_its_own_frames_are_heard() -> 
     scene.run(50)
     scene.next = 5000
     scene.run(5020)
-    scene.listening.begin(woken(at=5019))
+    scene.listening.begin(woken(at=5019), command_from=5018)
     scene.run(5025)
     assert frames_in(scene.recognizer.fed) == list(range(5000, 5021))
 
@@ -96,7 +118,7 @@ def test_in_a_stream_that_began_a_moment_ago_only_its_own_frames_are_heard() -> 
 def test_without_a_wake_word_it_hears_what_follows() -> None:
     scene = Scene(Heard(texts=("stop",)))
     scene.run(100)
-    scene.listening.begin(Listen(turn=1, from_frame=99, at_frame=99, after_wake=False))
+    scene.listening.begin(Listen(turn=1, from_frame=99, at_frame=99, after_wake=False), command_from=99)
     scene.run(120)
     assert frames_in(scene.recognizer.fed)[0] == 99
     assert scene.recognizer.log == ["begin alone"]
@@ -105,7 +127,7 @@ def test_without_a_wake_word_it_hears_what_follows() -> None:
 def test_the_detector_hears_the_half_second_before_and_then_every_frame() -> None:
     scene = Scene()
     scene.run(100)
-    scene.listening.begin(woken())
+    scene.listening.begin(woken(), command_from=98)
     assert scene.detector.seen == list(range(75, 100))
     scene.run(110)
     assert scene.detector.seen == list(range(75, 110))
@@ -114,13 +136,13 @@ def test_the_detector_hears_the_half_second_before_and_then_every_frame() -> Non
 def test_nothing_is_heard_unless_it_listens() -> None:
     scene = Scene(speech=(range(0, 300),))
     assert scene.run(100) == []
-    scene.listening.begin(woken())
+    scene.listening.begin(woken(), command_from=98)
     scene.run(130)
     scene.listening.cancel()
     count = len(scene.detector.seen)
     assert scene.run(300) == []
     assert len(scene.detector.seen) == count
-    scene.listening.finish(299, command_from=98)
+    scene.listening.finish(299)
     assert scene.recognizer.log == ["begin after wake", "begin after wake"], "nothing is left to finish"
 
 
@@ -130,41 +152,43 @@ def test_nothing_is_heard_unless_it_listens() -> None:
 def test_begin_and_end_of_the_command_are_told() -> None:
     scene = Scene(Heard(partials={15: "stop"}), speech=(range(150, 180),))
     scene.run(100)
-    scene.listening.begin(woken())
+    scene.listening.begin(woken(), command_from=98)
     assert scene.run(176) == [CommandBegan(frame=153)]
     (partly,) = scene.posted()
-    assert partly == PartlyHeard(frame=175, turn=1, text="stop")
     assert isinstance(partly, PartlyHeard)
-    assert scene.listening.heard(partly) is None, "it had begun"
-    assert scene.run(300)[:1] == [CommandEnded(frame=204, reason="silence", last_speech=179)]
+    assert (partly.frame, partly.turn, partly.text, partly.heard_to) == (175, 1, "stop", 170)
+    assert scene.listening.heard(partly) == [partly], "it had begun"
+    told = scene.run(300)
+    assert [type(fact) for fact in told[:2]] == [Foreseen, CommandEnded]
+    assert told[1] == CommandEnded(frame=204, reason="silence", last_speech=179), "the recognizer told no more"
 
 
 def test_words_begin_a_command_that_the_detector_is_deaf_to() -> None:
     scene = Scene(Heard(partials={3: "stop"}))
     scene.run(100)
-    scene.listening.begin(woken())
+    scene.listening.begin(woken(), command_from=98)
     assert scene.run(120) == []
     (partly,) = scene.posted()
     assert isinstance(partly, PartlyHeard)
-    assert scene.listening.heard(partly) == CommandBegan(frame=119)
-    assert scene.listening.heard(partly) is None
+    assert scene.listening.heard(partly) == [CommandBegan(frame=119), partly]
+    assert scene.listening.heard(partly) == []
 
 
 def test_words_of_another_turn_or_none_begin_nothing() -> None:
     scene = Scene()
-    stale = PartlyHeard(frame=120, turn=1, text="stop")
-    assert scene.listening.heard(stale) is None
+    stale = PartlyHeard(frame=120, turn=1, text="stop", heard_to=120)
+    assert scene.listening.heard(stale) == []
     scene.run(100)
-    scene.listening.begin(woken(turn=2))
-    assert scene.listening.heard(stale) is None
-    assert scene.listening.heard(PartlyHeard(frame=120, turn=2, text="")) is None
-    assert scene.listening.heard(PartlyHeard(frame=120, turn=2, text="stop")) == CommandBegan(frame=120)
+    scene.listening.begin(woken(turn=2), command_from=98)
+    assert scene.listening.heard(stale) == []
+    words = replace(stale, turn=2)
+    assert scene.listening.heard(words) == [CommandBegan(frame=120), words]
 
 
 def test_partial_text_is_told_when_it_changes() -> None:
     scene = Scene(Heard(partials={2: "stop", 6: "stop it"}))
     scene.run(100)
-    scene.listening.begin(woken())
+    scene.listening.begin(woken(), command_from=98)
     scene.run(160)
     assert [(fact.turn, fact.text) for fact in scene.posted() if isinstance(fact, PartlyHeard)] == [
         (1, "stop"),
@@ -185,7 +209,7 @@ def woken_amid(sound: Callable[[int], Frame], *, before: int = 400, background_f
     scene = Scene(Heard(partials={20: "stop"}), speech=(range(0, 1000),))
     scene.next = 400 - before
     scene.run(400, sound)
-    scene.listening.begin(woken(at=399), background_from)
+    scene.listening.begin(woken(at=399), command_from=398, background_from=background_from)
     facts = []
     for until in range(401, 1000):
         facts += scene.run(until, sound)
@@ -236,9 +260,9 @@ def understood(*heard: Heard, command_from: int = 98) -> tuple[Understood, list[
     """The result of an utterance from frame 24 to 149, and what the recognizer was told to do."""
     scene = Scene(*heard)
     scene.run(100)
-    scene.listening.begin(woken(turn=7))
+    scene.listening.begin(woken(turn=7), command_from=command_from)
     scene.run(150)
-    scene.listening.finish(149, command_from)
+    scene.listening.finish(149)
     (fact,) = scene.posted()
     assert isinstance(fact, Understood)
     return fact, scene.recognizer.log
@@ -298,7 +322,7 @@ def test_a_chunk_that_does_not_fit_spoils_the_utterance() -> None:
     scene = Scene(Heard(texts=("stop",)), worker=worker)
     scene.run(100)
     worker.room = 3
-    scene.listening.begin(woken())
+    scene.listening.begin(woken(), command_from=98)
     scene.run(127)
     assert (len(worker.jobs), scene.listening.shed_since) == (3, 110)
 
@@ -309,11 +333,11 @@ def test_an_utterance_without_room_fails_rather_than_being_waited_for(room_at_be
     scene = Scene(Heard(texts=("stop",)), worker=worker)
     scene.run(100)
     worker.room = room_at_begin
-    scene.listening.begin(woken())
+    scene.listening.begin(woken(), command_from=98)
     worker.room = 1000
     scene.run(150)
     worker.room = room_at_end
-    scene.listening.finish(149, command_from=98)
+    scene.listening.finish(149)
     worker.work()
     (fact,) = scene.posted()
     assert isinstance(fact, StageFailed)
@@ -325,7 +349,7 @@ def test_the_audio_of_a_held_job_is_not_overwritten_by_later_frames() -> None:
     worker = HeldWorker()
     scene = Scene(Heard(), worker=worker)
     scene.run(100)
-    scene.listening.begin(woken())
+    scene.listening.begin(woken(), command_from=98)
     scene.run(105)
     scene.run(1200)
     worker.work(2)
@@ -347,3 +371,94 @@ def test_the_audio_of_a_held_job_is_not_overwritten_by_later_frames() -> None:
 )
 def test_the_wake_word_ended_with_its_last_loud_frame(levels: list[float], end: int) -> None:
     assert word_end(levels, 199) == end
+
+
+# What is made ready while the person may be done.
+
+
+def foresight(partials: dict[int, str], *speech: range, until: int = 300) -> tuple[list[Fact], Scene]:
+    """What listening itself tells while somebody speaks; partials by number of chunks, of which one is 5 frames."""
+    scene = Scene(Heard(partials=partials, texts=("what time is it",)), speech=speech)
+    scene.run(100)
+    scene.listening.begin(woken(), command_from=98)
+    facts: list[Fact] = []
+    while scene.next < until and not any(isinstance(fact, CommandEnded) for fact in facts):
+        facts += scene.run(scene.next + 1)
+        for fact in received(scene.inbox, scene.next - 1):
+            assert isinstance(fact, PartlyHeard)
+            scene.listening.heard(fact)
+    return facts, scene
+
+
+def test_a_whole_command_is_foreseen_when_the_person_falls_silent() -> None:
+    facts, _ = foresight({10: "what time", 13: "what time is it"}, range(120, 170))
+    assert [(fact.frame, type(fact)) for fact in facts] == [
+        (123, CommandBegan),
+        (170, Foreseen),
+        (194, CommandEnded),
+    ]
+    foreseen = facts[1]
+    assert isinstance(foreseen, Foreseen)
+    assert (foreseen.turn, foreseen.intent.name) == (1, "time_ask")
+
+
+def test_what_is_no_whole_command_is_not_foreseen() -> None:
+    facts, _ = foresight({10: "what time"}, range(120, 170))
+    assert not any(isinstance(fact, Foreseen) for fact in facts)
+
+
+def test_a_command_that_goes_on_is_foreseen_anew() -> None:
+    said = {10: "set a timer for ten minutes", 25: "set a timer for ten minutes and thirty seconds"}
+    facts, _ = foresight(said, range(120, 170), range(180, 230))
+    assert [(fact.frame, fact.intent.values) for fact in facts if isinstance(fact, Foreseen)] == [
+        (170, {"duration": 600}),
+        (230, {"duration": 630}),
+    ]
+
+
+class Watching(Understander):
+    """Says whether what it looked ahead at was all."""
+
+    def __init__(self, *heard: Heard) -> None:
+        self.log: list[str | bool] = []
+        super().__init__(ScriptedRecognizer(*heard), language(), lambda result: None)
+
+    def look_ahead(self, text: str, command: Pcm) -> None:
+        self.log.append(f"{text}: {command.size // 320}")
+
+    def finish(self, turn: int, command: Pcm, *, foreseen: bool = False) -> None:
+        self.log.append(foreseen)
+
+
+@pytest.mark.parametrize(("more", "foreseen"), [((), True), ((range(180, 185),), False)])
+def test_what_was_looked_at_ahead_counts_unless_speech_went_on(more: tuple[range, ...], foreseen: bool) -> None:
+    facts, scene = foresight({10: "what time is it"}, range(120, 170), *more)
+    watching = Watching()
+    scene.listening._understander = watching
+    scene.listening.finish(scene.next - 1)
+    assert watching.log == [foreseen]
+    assert sum(isinstance(fact, Foreseen) for fact in facts) == 1
+
+
+def test_short_commands_are_dictated_ahead_and_not_again() -> None:
+    """What is held against free dictation in the end: its time passes while the end is not yet certain."""
+    recognizer = ScriptedRecognizer(Heard(texts=("stop",), dictated="stop"))
+    posted: list[Fact | None] = []
+    small = Templates({"language": "en", "intents": {"stop": {"data": [{"sentences": ["stop"]}]}}}, "test")
+    sounds = SoundMatcher(word_graph(small.trees), Pronunciations(b"stop S T AA1 P\n"))
+    understander = Understander(
+        recognizer,
+        language(),
+        lambda result: posted.append(result(0)),
+        reader=Reader(language().match, language().bare, sounds),
+    )
+    pcm = np.zeros(3200, np.int16)
+    understander.begin(True)
+    understander.look_ahead("stop", pcm)
+    assert recognizer.log[1:] == ["dictate 3200"]
+    understander.finish(1, pcm, foreseen=True)
+    assert recognizer.log[1:3] == ["dictate 3200", "finish 0"]
+    assert "dictate 3200" not in recognizer.log[2:]
+    (heard,) = posted
+    assert isinstance(heard, Understood)
+    assert heard.text == "stop"

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-import numpy as np
 
 from appliance.audio.files import read_pcm
 from appliance.audio.format import FRAME_SAMPLES, Pcm
@@ -19,7 +18,7 @@ from appliance.brains import load_home, load_language, load_reader, load_recogni
 from appliance.config_files import LoadedConfig
 from appliance.errors import AudioError, UsageError
 from appliance.intent import Intent
-from appliance.listening import CHUNK_FRAMES, Heard, Understander
+from appliance.listening import Heard, Understander
 from appliance.recording import record_utterance
 from appliance.understanding.confidence import Decision
 from appliance.understanding.language import Language
@@ -95,11 +94,15 @@ def _results(
         yield _result("microphone", understand_pcm(understander, record_utterance(config)))
 
 
+CHUNK_SAMPLES = 5 * FRAME_SAMPLES
+"""100 ms at a time."""
+
+
 def understand_pcm(understander: Understander, pcm: Pcm) -> Heard:
-    """Recognize in the same chunks as the daemon does."""
+    """One utterance, without a wake word before it."""
     understander.begin(False)
-    for chunk in np.split(pcm, range(CHUNK_FRAMES * FRAME_SAMPLES, pcm.size, CHUNK_FRAMES * FRAME_SAMPLES)):
-        understander.accept(0, chunk)
+    for start in range(0, pcm.size, CHUNK_SAMPLES):
+        understander.hear(pcm[start : start + CHUNK_SAMPLES])
     return understander.understand(pcm)
 
 

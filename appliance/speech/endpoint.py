@@ -1,9 +1,13 @@
 """When does a command begin, and when is it over?
 
 Eats (frame index, speech probability) and holds counts of frames: no audio, no clock. It starts at the wake word, whose
-own last sounds must not count as a command. It is told when the recognizer has heard words. That counts as speech even
+own last sounds must not count as a command. It is told what the recognizer has heard. Words count as speech even
 where the speech detector was deaf to it (a command of one short word right after the wake word); and without words,
 what the detector took for speech was clatter or a distant voice, whose end does not end the turn.
+
+How long a silence ends the command depends on what was understood: a short one after a whole command to which nothing
+can be added, a longer one where it may go on, the longest where it must, for a person who thinks in the middle of a
+sentence.
 
 A television never falls silent. So a command is also over when nothing was said for a while that is louder than the
 sound before the wake word was.
@@ -17,6 +21,8 @@ import numpy as np
 
 from appliance.audio.format import FRAMES_PER_S, SILENT_DBFS, frames_of_ms
 from appliance.audio.noise_floor import speech_level_dbfs
+from appliance.config import Listening
+from appliance.intent import Completion
 
 OFF_RATIO = 0.7
 """Speech goes on until the probability falls below 0.7 of the threshold: 0.35 for the usual 0.5 (Silero's own pair)."""
@@ -27,6 +33,9 @@ MIN_SPEECH_FRAMES = frames_of_ms(80)
 TAIL_FRAMES = frames_of_ms(300)
 """Speech that ends so soon after the wake word's detection was the end of the wake word: engines detect it up to
 about 200 ms before its end."""
+
+SETTLED_FRAMES: Final = frames_of_ms(80)
+"""So much silence the recognizer must have heard before what it understood counts as all that was said."""
 
 SOFT_FRAMES: Final = frames_of_ms(600)
 """Added to the hang-over where loudness decides, for a voice is softer than its own mean most of the time. Of 167 real
@@ -51,8 +60,28 @@ class Limits:
     """From the wake word to the latest begin of a command."""
 
     silence_frames: int
+    """Ends what is no whole command so far."""
+
+    open_frames: int
+    """Ends a whole command that may go on."""
+
+    closed_frames: int
+    """Ends a whole command to which nothing can be added."""
+
     longest_frames: int
     """From the begin of a command to its latest end."""
+
+
+def limits_of(listening: Listening) -> Limits:
+    """The configuration's."""
+    return Limits(
+        threshold=listening.speech_threshold,
+        no_speech_frames=frames_of_ms(listening.no_speech_ms),
+        silence_frames=frames_of_ms(listening.silence_ms),
+        open_frames=frames_of_ms(listening.open_silence_ms),
+        closed_frames=frames_of_ms(listening.closed_silence_ms),
+        longest_frames=frames_of_ms(listening.longest_ms),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +93,9 @@ class Began:
 class Ended:
     """The turn's listening is over; `no_speech` when no command began at all."""
 
-    reason: Literal["silence", "too_long", "no_speech"]
+    reason: Literal["silence", "complete", "too_long", "no_speech"]
+    """complete: a shorter silence was enough, because what was understood is a whole command."""
+
     last_speech: int
     """Index of the last frame of speech."""
 
@@ -85,18 +116,40 @@ class Endpointer:
         self._in_tail = True
         self._began: int | None = None
         self._words = False
+        self._completion = Completion.INCOMPLETE
+        self._heard_to = index
         self._told = False
         self._loud_frames = 0
         self._last_loud = index
 
-    def hear_words(self, index: int) -> Began | None:
-        """The recognizer has understood words up to this frame; a command has begun if it had not yet."""
+    def hear_words(
+        self, index: int, completion: Completion = Completion.INCOMPLETE, heard_to: int | None = None
+    ) -> Began | None:
+        """The recognizer has understood words; a command has begun if it had not yet.
+
+        Args:
+            index: the current frame.
+            completion: of what was understood.
+            heard_to: the last frame that the recognizer has heard; None: the current one.
+        """
         self._words = True
+        self._completion = completion
+        self._heard_to = index if heard_to is None else heard_to
         if self._began is not None:
             return None
         self._in_tail = False
         self._last_speech = self._last_loud = max(self._last_speech, index)
         return self._begin_command(index)
+
+    @property
+    def pauses(self) -> bool:
+        """The person may be done: after words that are a whole command the detector hears no speech just now."""
+        return self._began is not None and self._completion is not Completion.INCOMPLETE and not self._speaking
+
+    @property
+    def last_speech(self) -> int:
+        """Index of the last frame of speech so far."""
+        return self._last_speech
 
     def update(self, index: int, probability: float, *, loud: bool = True) -> Began | Ended | None:
         """Take the next frame's speech probability; `loud`: it is louder than the background."""
@@ -118,9 +171,10 @@ class Endpointer:
         limits = self._limits
         if self._began is None and self._run >= MIN_SPEECH_FRAMES:
             return self._begin_command(index)
-        if self._began is not None and index - self._last_speech >= limits.silence_frames:
-            if self._words:
-                return Ended("silence", self._last_speech)
+        silent_frames = index - self._last_speech
+        if self._began is not None and self._words and silent_frames >= self._enough_frames:
+            return Ended("complete" if self._whole else "silence", self._last_speech)
+        if self._began is not None and not self._words and silent_frames >= limits.silence_frames:
             self._began = None
             self._loud_frames = 0
         if self._only_background_speaks(index):
@@ -130,6 +184,19 @@ class Endpointer:
         if self._began is None and index - self._first >= limits.no_speech_frames:
             return Ended("silence" if self._told else "no_speech", self._last_speech)
         return None
+
+    @property
+    def _whole(self) -> bool:
+        """What was understood is a whole command, and the recognizer has heard a little of the silence behind it."""
+        settled = self._heard_to - self._last_speech >= SETTLED_FRAMES
+        return settled and self._completion is not Completion.INCOMPLETE
+
+    @property
+    def _enough_frames(self) -> int:
+        """The silence that ends the command."""
+        if not self._whole:
+            return self._limits.silence_frames
+        return self._limits.closed_frames if self._completion is Completion.CLOSED else self._limits.open_frames
 
     def _only_background_speaks(self, index: int) -> bool:
         """The person has said something, and for long nothing more."""

@@ -37,13 +37,14 @@ class WordGraph:
 
 
 def word_graph(templates: tuple[Template, ...], joining_words: Sequence[str] = ()) -> WordGraph:
-    """The graph of all sentences, in small letters; at least one template. Raises TooLargeError.
-
-    `joining_words`: after each of them, behind a sentence, another sentence may be said.
-    """
+    """The graph of all sentences, in small letters; at least one template. Raises TooLargeError."""
     pieces = _Pieces()
     start = pieces.all_united([pieces.compiled(template.tree, _END) for template in templates])
-    graph = _Joiner(pieces).graph(start)
+    return with_joining_words(_Joiner(pieces).graph(start), joining_words)
+
+
+def with_joining_words(graph: WordGraph, joining_words: Sequence[str]) -> WordGraph:
+    """The same graph, in which after each of these words, behind a sentence, another sentence may be said."""
     joined = tuple((word, graph.start) for word in joining_words if " " not in word)
     arcs = (own + joined if state in graph.ends else own for state, own in enumerate(graph.arcs))
     return WordGraph(tuple(arcs), graph.ends, graph.start)

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from appliance.errors import ConfigError
-from appliance.intent import Intent
+from appliance.intent import Completion, Intent
 from appliance.understanding import home_templates, joined, sampling, strict_yaml
-from appliance.understanding.automaton import WordGraph, word_graph
+from appliance.understanding.automaton import TooLargeError, WordGraph, with_joining_words, word_graph
+from appliance.understanding.completion import Completeness
 from appliance.understanding.home_file import ALL_AREAS, HomeConfig
 from appliance.understanding.nearest import NearestSentence
 from appliance.understanding.templates import Templates
@@ -119,6 +120,7 @@ class Language:
             self._match(text, tolerant=False)
             self._match(text, tolerant=True)
         self.nearest("warm up")
+        self.completion("warm up")
 
     def match(self, text: str) -> Intent | None:
         """The intent of a text, spoken or typed; None when no sentence of the language says exactly that.
@@ -168,7 +170,13 @@ class Language:
 
     def graph(self) -> WordGraph:
         """Every sentence of the language, also joined ones. Raises TooLargeError."""
-        return word_graph(self._templates.trees, self._joining_words)
+        return with_joining_words(self._single_graph, self._joining_words)
+
+    def completion(self, text: str) -> Completion:
+        """How far a command has come that begins with this text; a yes or no is whole."""
+        if self.agrees(text) is not None:
+            return Completion.CLOSED
+        return self._completeness.of(self.bare(normalised(text[:TEXT_CHARACTERS_MAX])))
 
     def bare(self, text: str) -> str:
         """A normalised text without 'please' and the like before and behind it."""
@@ -212,6 +220,19 @@ class Language:
                 slots = {slot: self._spellings.get(words, words) for slot, words in slots.items()}
                 return Intent(name=match.intent, slots=slots, values=values, text=text)
         return None
+
+    @cached_property
+    def _single_graph(self) -> WordGraph:
+        """Of the sentences that are one command: 0.7 s to build. Raises TooLargeError."""
+        return word_graph(self._templates.trees)
+
+    @cached_property
+    def _completeness(self) -> Completeness:
+        try:
+            graph = self._single_graph
+        except TooLargeError:
+            graph = None
+        return Completeness(graph, lambda text: self.match_any([text]), self._joining_words)
 
     @cached_property
     def _nearest(self) -> NearestSentence:

@@ -1,0 +1,77 @@
+"""Is what was understood so far a whole command, and could more of it follow?
+
+While somebody speaks, the silence that ends the command depends on it: after 'turn on the kitchen light' nothing can
+follow that would mean something else, after 'set a timer for five minutes' a label may, and 'set a timer for' waits for
+a person who thinks. Words that join two commands follow every command and are not waited for.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+
+from appliance.intent import Completion, Intent
+from appliance.understanding.automaton import WordGraph
+
+TAILS_LOOKED_AT = 40
+"""Of a command with more endings than this, some end means something else; each costs a match, 1 ms."""
+
+REMEMBERED_TEXTS = 64
+"""While somebody speaks, the same partial transcript comes many times."""
+
+
+class Completeness:
+    """Judges texts by the sentences of a language. Pure: the same text has the same answer."""
+
+    def __init__(
+        self, graph: WordGraph | None, meaning: Callable[[str], Intent | None], joining_words: Sequence[str] = ()
+    ) -> None:
+        """`graph`: of the single commands; None where there is no such graph, and every whole command is open.
+
+        `meaning`: the intent of a text that is a command.
+        """
+        self._graph = graph
+        self._arcs = [dict(arcs) for arcs in graph.arcs] if graph else []
+        self._meaning = meaning
+        self._joining_words = frozenset(joining_words)
+        self.of = lru_cache(maxsize=REMEMBERED_TEXTS)(self._of)
+        """The completion of a normalised text, without 'please' and the like around it."""
+
+    def _of(self, text: str) -> Completion:
+        intent = self._meaning(text)
+        if intent is None:
+            return Completion.INCOMPLETE
+        states = self._states_after(text)
+        if not states:  # understood although no sentence says exactly this
+            return Completion.OPEN
+        for count, tail in enumerate(tail for state in states for tail in self._tails(state)):
+            if count == TAILS_LOOKED_AT or not _same(intent, self._meaning(f"{text} {tail}")):
+                return Completion.OPEN
+        return Completion.CLOSED
+
+    def _states_after(self, text: str) -> set[int]:
+        """Where in the graph a text leads; behind a joining word another command begins."""
+        if self._graph is None:
+            return set()
+        states = {self._graph.start}
+        for word in text.split():
+            joined = word in self._joining_words and not states.isdisjoint(self._graph.ends)
+            states = {self._arcs[state][word] for state in states if word in self._arcs[state]}
+            if joined:
+                states.add(self._graph.start)
+        return states
+
+    def _tails(self, state: int) -> Iterator[str]:
+        """Everything that may follow, the shortest first."""
+        assert self._graph is not None
+        waiting = [("", state)]
+        for said, at in waiting:  # grows while it is walked; the graph has no circles
+            for word, target in self._arcs[at].items():
+                tail = f"{said} {word}".strip()
+                if target in self._graph.ends:
+                    yield tail
+                waiting.append((tail, target))
+
+
+def _same(one: Intent, other: Intent | None) -> bool:
+    if other is None:
+        return True  # not said in this way after all, so nobody waits for it
+    return [(c.name, c.values) for c in one.commands] == [(c.name, c.values) for c in other.commands]
