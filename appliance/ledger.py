@@ -76,7 +76,9 @@ LEDGER = (
     Buffer("keeping: _moments", None, 0, f"{MOMENTS} near misses, whose sound is in the ring", "the oldest goes"),
     Buffer("inbox: _queue", None, FRAME_MS / 2, "results wait for the next frame", "bounded by those who fill it"),
     Buffer("home.effects: said, complained", None, 0, "what a program prints", f"{KEPT_BYTES} bytes are kept"),
+    Buffer("voice.piper_process.__main__: _lines", None, 0, "a request ends the one before it", "the pipe is not read"),
     Buffer("voice.child: _read, _last_words", None, 0, "a sentence comes in pieces", "one sentence at a time"),
+    Buffer("voice.utterance: _own, _reference", 60, 0, "parts that are no whole chunks", "never: less than two parts"),
     Buffer("audio.player: _waiting", None, 0, "a sentence is made faster than it is said", "one answer at a time"),
     Buffer("audio.player: _sounding", _LEAD_MS, 0, "what is heard now, not what was handed over", "never: the lead"),
     Buffer(

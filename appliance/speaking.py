@@ -16,7 +16,7 @@ from appliance.audio.tones import ring_tone
 from appliance.facts import Fact, PlaybackEnded, PlaybackStarted, StageFailed
 from appliance.inbox import Post
 from appliance.trace import Tracer
-from appliance.voice.utterance import Chunk, chunks_of
+from appliance.voice.utterance import NOTHING, Chunk, Cutter, chunks_of
 from appliance.voice.voice import Voice, split_sentences
 from appliance.worker import Worker, ahead
 
@@ -146,14 +146,15 @@ class Speaking:
         failed = True
         try:
             for sentence in split_sentences(text):
+                cutter = Cutter(self._voice.rate_hz)
+                ready = self._ready.pop(sentence, None)
+                for pcm in self._voice.stream(sentence, cancelled.is_set) if ready is None else [ready]:
+                    if self._tracer:
+                        self._tracer.hand_off("voice", "player", -1, pcm)
+                    self._post(self._adding(utterance, cutter.feed(pcm)))
                 if cancelled.is_set():
                     return
-                pcm = self._ready.pop(sentence, None)
-                if pcm is None:
-                    pcm = self._voice.synthesize(sentence)
-                if self._tracer:
-                    self._tracer.hand_off("voice", "player", -1, pcm)
-                self._post(self._adding(utterance, chunks_of(pcm, self._voice.rate_hz)))
+                self._post(self._adding(utterance, cutter.feed(NOTHING, last=True)))
             failed = False
         finally:  # nobody waits for the end of an answer that will not come
             self._post(lambda frame: self._complete(utterance, failed=failed))

@@ -1,7 +1,7 @@
 """Stand-ins for models and devices, shared by the tests of the core: each does what its script says, frame by frame."""
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -29,6 +29,7 @@ from appliance.speech.endpoint import Endpointer, Limits
 from appliance.speech.recognizer import Hypotheses
 from appliance.understanding.home_file import HomeConfig
 from appliance.understanding.language import Language
+from appliance.voice.voice import Cancelled, never
 from appliance.worker import Failure, Job
 
 NOON = datetime.fromisoformat("2026-01-01T12:00:00+00:00")
@@ -182,6 +183,10 @@ class ToneVoice:
 
     def start(self) -> None:
         pass
+
+    def stream(self, sentence: str, cancelled: Cancelled = never) -> Iterator[Pcm]:
+        if not cancelled():
+            yield self.synthesize(sentence)
 
     def synthesize(self, sentence: str) -> Pcm:
         self.said.append(sentence)

@@ -9,11 +9,12 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.audio.convert import resample
@@ -22,9 +23,10 @@ from appliance.errors import ModelError, StageError
 from appliance.models import ModelStore
 from appliance.voice.fallback import FallbackVoice
 from appliance.voice.piper import PROGRAM, PiperVoice, Rests
+from appliance.voice.piper_process import onnx_parts, streamed_voice
 from appliance.voice.simple import SimpleVoice
-from appliance.voice.utterance import chunks_of
-from appliance.voice.voice import LONGEST_SENTENCE_CHARACTERS, cleaned, split_sentences
+from appliance.voice.utterance import NOTHING, Cutter, chunks_of
+from appliance.voice.voice import LONGEST_SENTENCE_CHARACTERS, Cancelled, cleaned, never, split_sentences
 from tests.broker import wait_until
 
 RATE_HZ = 22_050
@@ -84,6 +86,7 @@ READY = '{"ready": true, "rate": 22050}'
 ANSWERS = """
     n = len(request["text"])
     answer({"id": request["id"], "rate": 22050, "samples": n}, bytes([n % 256, 0]) * n)
+    answer({"id": request["id"], "last": True})
 """
 
 
@@ -102,7 +105,7 @@ def fake(folder: Path, on_request: str = ANSWERS, *, at_start: str = "") -> Pipe
         f"print('{READY}', flush=True)\n"
         f"for line in sys.stdin:\n    request = json.loads(line)\n{body}\n"
     )
-    return PiperVoice(folder, deterministic=True, start_timeout_s=5.0, sentence_timeout_s=0.2, program=program)
+    return PiperVoice(folder, deterministic=True, start_timeout_s=5.0, part_timeout_s=0.2, program=program)
 
 
 def starts(folder: Path) -> int:
@@ -141,9 +144,10 @@ BROKEN = {
     "noise": ("os.write(1, b'hello\\n')", "talks nonsense"),
     "endless line": ("os.write(1, b'x' * 9000)", "talks nonsense"),
     "other id": ('answer({"id": 99, "rate": 22050, "samples": 0})', "talks nonsense"),
-    "other rate": ('answer({"id": 1, "rate": 16000, "samples": 0})', "talks nonsense"),
+    "other rate": ('answer({"id": 1, "rate": 16000, "samples": 1})', "talks nonsense"),
     "too much": ('answer({"id": 1, "rate": 22050, "samples": 10**12})', "talks nonsense"),
     "negative": ('answer({"id": 1, "rate": 22050, "samples": -1})', "talks nonsense"),
+    "ready again": ('print(\'{"ready": true, "rate": 22050}\', flush=True)', "talks nonsense"),
     "a list": ("os.write(1, b'[]\\n')", "talks nonsense"),
 }
 
@@ -161,8 +165,62 @@ def test_a_broken_process_is_one_error_and_a_new_one_is_started(case: str, tmp_p
     voice.close()
 
 
+IN_PARTS = """
+    id = request["id"]
+    def part(number):
+        answer({"id": id, "rate": 22050, "samples": 3}, bytes([number, 0]) * 3)
+    if request["text"] == "long":
+        part(1)
+        following = json.loads(sys.stdin.readline())  # the next request ends this one
+        part(2)
+        answer({"id": id, "last": True})
+        id = following["id"]
+    else:
+        part(3)
+        part(4)
+    answer({"id": id, "last": True})
+"""
+
+
+def test_a_sentence_comes_in_parts(tmp_path: Path) -> None:
+    voice = fake(tmp_path, IN_PARTS)
+    assert [part.tolist() for part in voice.stream("good")] == [[3, 3, 3], [4, 4, 4]]
+    voice.close()
+
+
+def test_the_rest_of_a_sentence_that_is_not_wanted_is_not_waited_for(tmp_path: Path) -> None:
+    voice, cancelled = fake(tmp_path, IN_PARTS), threading.Event()
+    parts = voice.stream("long", cancelled.is_set)
+    assert next(parts).tolist() == [1, 1, 1]
+    cancelled.set()
+    assert list(parts) == []
+    assert [part.tolist() for part in voice.stream("good")] == [[3, 3, 3], [4, 4, 4]], "late parts are passed over"
+    assert list(voice.stream("long", cancelled.is_set)) == [], "nor is it begun"
+    assert starts(tmp_path) == 1
+    voice.close()
+
+
+def test_a_sentence_is_cancelled_while_its_first_part_is_awaited(tmp_path: Path) -> None:
+    voice = fake(tmp_path, "sys.stdin.readline()")
+    voice.start()
+    asked = 0
+
+    def cancelled() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 4
+
+    began = time.monotonic()
+    assert list(voice.stream("long", cancelled)) == []
+    assert time.monotonic() - began < 0.2, "sooner than the process is given up"
+    voice.close()
+
+
 def test_a_sentence_that_cannot_be_said_does_not_end_the_process(tmp_path: Path) -> None:
-    voice = fake(tmp_path, f"if request['text'] == 'bad':\n    answer({{'id': 1, 'error': 'Oh!'}})\nelse:\n{ANSWERS}")
+    voice = fake(
+        tmp_path,
+        f"if request['text'] == 'bad':\n    answer({{'id': 1, 'last': True, 'error': 'Oh!'}})\nelse:\n{ANSWERS}",
+    )
     with pytest.raises(StageError, match="cannot say a sentence: Oh!"):
         voice.synthesize("bad")
     assert voice.synthesize("good").size == 4
@@ -257,11 +315,16 @@ class FakeVoice:
 
     def __init__(self, rate_hz: int) -> None:
         self.rate_hz = rate_hz
-        self.broken = False
+        self.broken = self.breaks_within = False
         self.said: list[str] = []
 
     def start(self) -> None:
         self.synthesize("")
+
+    def stream(self, sentence: str, cancelled: Cancelled = never) -> Iterator[Pcm]:
+        yield self.synthesize(sentence)
+        if self.breaks_within:
+            raise StageError("broken")
 
     def synthesize(self, sentence: str) -> Pcm:
         if self.broken:
@@ -293,6 +356,13 @@ def test_the_second_voice_stands_in_at_the_rate_of_the_first(caplog: pytest.LogC
     ]
     assert second.said == ["two", "three"]
     assert voice.rate_hz == RATE_HZ
+
+
+def test_a_sentence_that_broke_off_is_said_again_by_the_second_voice() -> None:
+    first, second = FakeVoice(RATE_HZ), FakeVoice(RATE_HZ)
+    first.breaks_within = True
+    assert [part.size for part in FallbackVoice(first, second).stream("one")] == [1000, 1000]
+    assert second.said == ["one"]
 
 
 def test_without_a_second_voice_the_error_passes_through() -> None:
@@ -332,14 +402,124 @@ def test_the_simple_voice_speaks() -> None:
     assert voice.synthesize(" ").size == 0
 
 
+# Cut while it is made.
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(0, 3000), max_size=8))
+def test_a_sound_in_parts_is_cut_like_the_whole(sizes: list[int]) -> None:
+    pcm = (np.sin(np.arange(sum(sizes)) / 9) * 9000).astype(np.int16)
+    cutter, chunks = Cutter(RATE_HZ), []
+    for part in np.split(pcm, np.cumsum(sizes)):
+        chunks += cutter.feed(part)
+    chunks += cutter.feed(NOTHING, last=True)
+    whole = chunks_of(pcm, RATE_HZ)
+    assert len(chunks) == len(whole) == -(-pcm.size // 441)
+    for one, other in zip(chunks, whole, strict=True):
+        assert np.array_equal(one.pcm, other.pcm)
+        assert np.array_equal(one.reference, other.reference)
+
+
+def test_most_of_a_part_can_be_played_before_the_next_is_made() -> None:
+    assert len(Cutter(RATE_HZ).feed(np.zeros(14 * 256, np.int16))) >= 6, "of 8.1 chunks"
+
+
+# The program of the real voice.
+
+
+def test_parts_begin_short_and_end_where_the_sentence_ends() -> None:
+    assert streamed_voice.spans(1) == [1]
+    assert streamed_voice.spans(14 + 7) == [21], "a rest of 7 is made with what is before it"
+    assert streamed_voice.spans(14 + 8) == [14, 22]
+    assert streamed_voice.spans(200) == [14, 42, 98, 154, 200]
+    for frames in range(1, 400):
+        ends = streamed_voice.spans(frames)
+        assert ends[-1] == frames
+        assert ends == sorted(set(ends))
+
+
+@pytest.mark.parametrize("pace", [0.05, 0.2, 0.5, 0.9, 1.0, 1.3, 3.0])
+@pytest.mark.parametrize("frames", [10, 60, 145, 600])
+def test_what_is_played_lasts_until_the_next_part_is_there(pace: float, frames: int) -> None:
+    """A person hears no gap in a word, however slow the machine is."""
+    ends = streamed_voice.spans(frames)
+    began = next(
+        i for i, end in enumerate(ends) if streamed_voice.gapless(end, ([*ends, end][i + 1]) - end, frames - end, pace)
+    )
+    made_at = 0.0
+    for made, end in zip(ends[began:], ends[began + 1 :], strict=False):
+        made_at += (end - made) * pace
+        assert made_at <= made, f"part up to {end} comes after {made} frames were played"
+    if pace <= 0.2:
+        assert began == 0
+
+
+def test_only_high_peaks_are_rounded_off() -> None:
+    sound = np.array([0.0, 0.5, -0.8, 0.81, 1.0, -1.5, 9.0], np.float32)
+    limited = streamed_voice.rounded_off(sound)
+    assert np.array_equal(limited[:3], sound[:3])
+    assert np.all(np.diff(np.abs(limited[[2, 3, 4, 5]])) > 0)
+    assert np.abs(limited).max() <= 1.0
+
+
+def _proto(number: int, *content: bytes) -> bytes:
+    """A field of a protocol buffer."""
+    joined = b"".join(content)
+    return bytes([number << 3 | 2, len(joined)]) + joined
+
+
+def _toy(*, asks_for_input: bool = False) -> bytes:
+    """x -> Abs -> t -> Add(t, t or x) -> Neg -> y"""
+    value = b"\x12\x04\x0a\x02\x08\x01"
+    nodes = [
+        (b"x", b"t", b"first", b"Abs"),
+        (b"t", b"u", b"reader", b"Add"),
+        (b"u", b"y", b"last", b"Neg"),
+    ]
+    fields = []
+    for source, target, name, operation in nodes:
+        second = _proto(1, b"x" if asks_for_input else b"t") if operation == b"Add" else b""
+        fields.append(_proto(1, _proto(1, source), second, _proto(2, target), _proto(3, name), _proto(4, operation)))
+    graph = [*fields, _proto(2, b"toy"), _proto(11, _proto(1, b"x"), value), _proto(12, _proto(1, b"y"), value)]
+    return b"\x08\x08" + _proto(7, *graph) + _proto(8, b"\x10\x0f")
+
+
+def test_a_model_is_cut_in_two_that_do_the_same_together() -> None:
+    import onnxruntime  # type: ignore[import-untyped]
+
+    first, second, tensor = onnx_parts.cut(memoryview(_toy()), "reader")
+    assert tensor == "t"
+    x = np.array([1.0, -2.0], np.float32)
+    t = onnxruntime.InferenceSession(b"".join(first)).run(None, {"x": x})[0]
+    assert t.tolist() == [1, 2]
+    assert onnxruntime.InferenceSession(b"".join(second)).run(None, {"t": t})[0].tolist() == [-2, -4]
+
+
+@pytest.mark.parametrize(
+    ("model", "reader", "message"),
+    [
+        (_toy(), "somebody", "no node is called somebody"),
+        (_toy(asks_for_input=True), "reader", "needs more than it"),
+        (_toy()[:-9], "reader", "cut off"),
+        (b"\x7f\x7f", "reader", "no ONNX model"),
+        (b"", "reader", "no node"),
+    ],
+)
+def test_a_model_that_cannot_be_cut_is_named(model: bytes, reader: str, message: str) -> None:
+    with pytest.raises(onnx_parts.NoSuchCutError, match=message):
+        onnx_parts.cut(memoryview(model), reader)
+
+
 # The real voice.
 
 
 def test_the_program_has_its_own_licence_and_nothing_of_ours() -> None:
-    source = PROGRAM.read_text()
-    assert source.startswith("# SPDX-License-Identifier: GPL-3.0-or-later\n")
-    assert "import appliance" not in source
-    assert "from appliance" not in source
+    files = [path.read_text() for path in PROGRAM.glob("*.py")]
+    assert len(files) >= 3
+    for source in files:
+        assert source.startswith("# SPDX-License-Identifier: GPL-3.0-or-later\n")
+        assert "import appliance" not in source
+        assert "from appliance" not in source
 
 
 @pytest.fixture(scope="module")
@@ -373,6 +553,69 @@ def child_of_this_process(program: str) -> int:
             if program in Path(f"/proc/{pid}/cmdline").read_text():
                 return int(pid)
     raise AssertionError(f"no child runs {program}")
+
+
+AS_A_WHOLE_AND_IN_PARTS = """
+import json, sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+import streamed_voice
+voice = streamed_voice.StreamedVoice(sys.argv[2], deterministic=True)
+def say(text):
+    parts = voice.say(text, streamed_voice.new_options())
+    return np.concatenate([np.frombuffer(part, "<i2").astype(float) for part in parts])
+for text in json.load(sys.stdin):
+    parts = say(text)
+    usual, streamed_voice.PART_FRAMES = streamed_voice.PART_FRAMES, (10**6,)
+    whole = say(text)
+    streamed_voice.PART_FRAMES = usual
+    joints = [256 * end for end in streamed_voice.spans(whole.size // 256)[:-1]]
+    sound, error = (np.array([np.sum(x[at - 220 : at + 220] ** 2) for at in joints]) for x in (whole, whole - parts))
+    print(len(joints), np.abs(whole - parts).max(), 10 * np.log10(sound.sum() / max(error.sum(), 1e-9)))
+"""
+
+
+@pytest.mark.model
+def test_the_joints_of_the_parts_cannot_be_heard(model_folder: Path) -> None:
+    """They differ from the sentence made at once by no more than the rounding of the last bit, here and there."""
+    texts = ["Timer set for five minutes.", "You can say for example set a timer for ten minutes.", "It is noon."]
+    done = subprocess.run(
+        [sys.executable, "-c", AS_A_WHOLE_AND_IN_PARTS, str(PROGRAM), str(next(model_folder.glob("*.onnx")))],
+        input=json.dumps(texts),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    figures = [tuple(map(float, line.split())) for line in done.stdout.splitlines()]
+    assert len(figures) == len(texts)
+    for joints, largest_difference, within_10_ms_of_joints_db in figures:
+        assert joints >= 2
+        assert largest_difference <= 1
+        assert within_10_ms_of_joints_db > 60
+
+
+@pytest.mark.model
+def test_a_cancelled_sentence_is_not_made(model_folder: Path) -> None:
+    text = "Tomorrow in the morning it will be mostly sunny with clouds in the afternoon and rain at night"
+    voice, cancelled = PiperVoice(model_folder, deterministic=True), threading.Event()
+    voice.start()
+    pid = child_of_this_process(str(PROGRAM))
+    before = cpu_ticks(pid)
+    voice.synthesize(text)
+    whole = cpu_ticks(pid) - before
+    parts = voice.stream(text, cancelled.is_set)
+    next(parts)
+    cancelled.set()
+    assert list(parts) == []
+    voice.synthesize("Yes.")
+    assert cpu_ticks(pid) - before - whole < 0.7 * whole
+    voice.close()
+
+
+def cpu_ticks(pid: int) -> int:
+    """Processor time of a process, in hundredths of a second."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 @pytest.mark.model

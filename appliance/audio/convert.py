@@ -112,17 +112,20 @@ def _resampler(from_hz: int, to_hz: int) -> Any:
 
 
 class RateChange:
-    """An endless stream of int16 samples at another rate; keeps the resampler's state between chunks."""
+    """A stream of int16 samples at another rate; keeps the resampler's state between chunks."""
 
     def __init__(self, from_hz: int, to_hz: int) -> None:
         """Equal rates change nothing."""
         self._resampler = _resampler(from_hz, to_hz) if from_hz != to_hz else None
 
-    def feed(self, pcm: Pcm) -> Pcm:
-        """What is ready after this chunk, shape (n,): none or up to two chunks (blocks of its filter)."""
+    def feed(self, pcm: Pcm, *, last: bool = False) -> Pcm:
+        """What is ready after this chunk, shape (n,): none or up to two chunks (blocks of its filter).
+
+        `last`: the stream ends; then all the rest is.
+        """
         if self._resampler is None:
             return pcm
-        return int16_from_float(self._resampler.resample_chunk(float_from_int16(pcm)))
+        return int16_from_float(self._resampler.resample_chunk(float_from_int16(pcm), last=last))
 
 
 def resample(pcm: Pcm, from_hz: int, to_hz: int) -> Pcm:

@@ -1,8 +1,11 @@
 """A voice that says nothing, where answers are not looked at."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from appliance.audio.format import SAMPLE_RATE_HZ, Pcm
+from appliance.voice.voice import Cancelled, never
 
 
 class SilentVoice:
@@ -12,6 +15,10 @@ class SilentVoice:
 
     def start(self) -> None:
         """Ready."""
+
+    def stream(self, sentence: str, cancelled: Cancelled = never) -> Iterator[Pcm]:
+        """One part."""
+        yield self.synthesize(sentence)
 
     def synthesize(self, sentence: str) -> Pcm:
         """No sound."""

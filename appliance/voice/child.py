@@ -13,11 +13,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from appliance.errors import StageError
+from appliance.voice.voice import Cancelled, never
 
 READ_BYTES: Final = 65_536
 LONGEST_LINE_BYTES: Final = 4096
 STDERR_KEPT_BYTES: Final = 4096
 CLOSE_TIMEOUT_S: Final = 1.0
+
+PATIENCE_MS: Final = 20
+"""How often somebody who waits looks whether it is still wanted."""
 
 
 class Child:
@@ -65,12 +69,13 @@ class Child:
         if taken != len(line):
             raise StageError("the process does not read what it is asked")
 
-    def line(self, deadline: float) -> bytes:
-        """The next line, without its end. `deadline`: in `time.monotonic`. Raises StageError."""
+    def line(self, deadline: float, cancelled: Cancelled = never) -> bytes | None:
+        """The next line, without its end; None: cancelled. `deadline`: in `time.monotonic`. Raises StageError."""
         while (end := self._read.find(b"\n")) < 0:
             if len(self._read) > LONGEST_LINE_BYTES:
                 raise StageError("the process talks nonsense")
-            self._wait(deadline)
+            if not self._wait(deadline, cancelled):
+                return None
         return self._take(end + 1)[:-1]
 
     def block(self, size_bytes: int, deadline: float) -> bytes:
@@ -99,12 +104,16 @@ class Child:
         del self._read[:size_bytes]
         return taken
 
-    def _wait(self, deadline: float) -> None:
-        """Read what there is, after waiting for it. Raises StageError at the deadline and at the child's end."""
-        left_s = deadline - time.monotonic()
-        ready = dict(self._poll.poll(max(0.0, left_s) * 1000))
-        if not ready:
-            raise StageError("the process did not answer in time")
+    def _wait(self, deadline: float, cancelled: Cancelled = never) -> bool:
+        """Read what there is, after waiting for it; False: cancelled.
+
+        Raises StageError at the deadline and at the child's end.
+        """
+        while not (ready := dict(self._poll.poll(PATIENCE_MS))):
+            if cancelled():
+                return False
+            if time.monotonic() >= deadline:
+                raise StageError("the process did not answer in time")
         if self._stderr.fileno() in ready:
             self._keep_last_words()
         if self._stdout.fileno() in ready:
@@ -112,6 +121,7 @@ class Child:
             if data == b"":
                 raise self._ended()
             self._read += data or b""
+        return True
 
     def _keep_last_words(self) -> None:
         data = self._stderr.read(READ_BYTES)

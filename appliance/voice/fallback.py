@@ -1,12 +1,12 @@
 """Two voices as one: the simple voice stands in whenever the good one fails."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from appliance.audio.convert import resample
 from appliance.audio.format import Pcm
 from appliance.errors import StageError
-from appliance.voice.voice import Voice
+from appliance.voice.voice import Cancelled, Voice, joined, never
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -39,17 +39,24 @@ class FallbackVoice:
         except StageError as error:
             self._fall_back(error)
 
-    def synthesize(self, sentence: str) -> Pcm:
-        """Sound of one sentence. Raises StageError when no voice can say it."""
+    def stream(self, sentence: str, cancelled: Cancelled = never) -> Iterator[Pcm]:
+        """Sound of one sentence in parts; when the first voice fails within it, the second says it from its beginning.
+
+        Raises StageError when no voice can say it.
+        """
         try:
-            pcm = self._first.synthesize(sentence)
+            yield from self._first.stream(sentence, cancelled)
         except StageError as error:
             second = self._fall_back(error)
-            return resample(second.synthesize(sentence), second.rate_hz, self.rate_hz)
+            yield resample(second.synthesize(sentence), second.rate_hz, self.rate_hz)
+            return
         if self._standing_in:
             self._standing_in = False
             _LOGGER.info("the voice is back")
-        return pcm
+
+    def synthesize(self, sentence: str) -> Pcm:
+        """The whole sound of one sentence. Raises StageError."""
+        return joined(self.stream(sentence))
 
     def close(self) -> None:
         """Close both."""

@@ -1,7 +1,7 @@
 """The voice of the answers: our side of the pipe to the process that runs Piper.
 
 The process may hang, crash or talk nonsense: every wait has an end, the process is then killed with all it started, and
-the next sentence starts a new one. `piper_process.py` describes what goes through the pipe.
+the next sentence starts a new one. `piper_process/__main__.py` describes what goes through the pipe.
 """
 
 import contextlib
@@ -20,11 +20,11 @@ from msgspec import Meta, Struct
 from appliance.audio.format import FRAMES_PER_S, Pcm
 from appliance.errors import ModelError, StageError
 from appliance.voice.child import Child
-from appliance.voice.voice import bounded, cleaned
+from appliance.voice.voice import Cancelled, bounded, cleaned, joined, never
 
-PROGRAM: Final = Path(__file__).with_name("piper_process.py")
+PROGRAM: Final = Path(__file__).with_name("piper_process")
 
-LONGEST_ANSWER_SAMPLES: Final = 120 * 48_000
+LONGEST_PART_SAMPLES: Final = 120 * 48_000
 """More than two minutes for one sentence is nonsense: 160 characters take about 9 s."""
 
 FIRST_REST_S: Final = 1.0
@@ -40,7 +40,7 @@ class PiperVoice:
         *,
         deterministic: bool,
         start_timeout_s: float = 30.0,
-        sentence_timeout_s: float = 15.0,
+        part_timeout_s: float = 15.0,
         program: Path = PROGRAM,
     ) -> None:
         """Look at the model's files; the process is started by `start` or the first sentence.
@@ -49,7 +49,7 @@ class PiperVoice:
             model_folder: holds one NAME.onnx and its NAME.onnx.json.
             deterministic: the same sentence gives the same samples; else with the model's own small variation.
             start_timeout_s: for loading and the first sentence; 1.5 s on a desktop.
-            sentence_timeout_s: for one sentence of at most 160 characters.
+            part_timeout_s: for the next part of a sentence of at most 160 characters.
             program: what is run instead of Piper, in tests.
 
         Raises:
@@ -59,7 +59,7 @@ class PiperVoice:
         flags = ["--deterministic"] if deterministic else []
         self._command = [sys.executable, "-P", str(program), str(model), *flags]
         self._start_timeout_s = start_timeout_s
-        self._sentence_timeout_s = sentence_timeout_s
+        self._part_timeout_s = part_timeout_s
         self._child: Child | None = None
         self._rests = Rests()
         self._count = 0
@@ -74,14 +74,19 @@ class PiperVoice:
         with self._fresh_start_after_failure():
             self._ready_child()
 
-    def synthesize(self, sentence: str) -> Pcm:
-        """Sound of one sentence: int16 at `rate_hz`, shape (n,); empty for a text without words.
+    def stream(self, sentence: str, cancelled: Cancelled = never) -> Iterator[Pcm]:
+        """Sound of one sentence in parts, int16 at `rate_hz`, shape (n,); none for a text without words.
 
         Raises:
             StageError: the process failed, or rests after it failed repeatedly. A later call tries again.
         """
-        parts = [part for part in bounded(cleaned(sentence)) if any(character.isalnum() for character in part)]
-        return np.concatenate([np.zeros(0, np.int16), *map(self._say, parts)])
+        for text in bounded(cleaned(sentence)):
+            if any(character.isalnum() for character in text) and not cancelled():
+                yield from self._say(text, cancelled)
+
+    def synthesize(self, sentence: str) -> Pcm:
+        """The whole sound of one sentence. Raises StageError."""
+        return joined(self.stream(sentence))
 
     def close(self) -> None:
         """End the process."""
@@ -89,20 +94,36 @@ class PiperVoice:
             self._child.close()
             self._child = None
 
-    def _say(self, text: str) -> Pcm:
+    def _say(self, text: str, cancelled: Cancelled) -> Iterator[Pcm]:
         with self._fresh_start_after_failure():
             child = self._ready_child()
-            self._count += 1
-            child.send(json.dumps({"id": self._count, "text": text}).encode() + b"\n")
-            deadline = time.monotonic() + self._sentence_timeout_s
-            answer = _header(child, deadline)
-            if answer.id != self._count or (answer.error is None and answer.rate != self._rate_hz):
-                raise StageError("the process talks nonsense")
-            pcm = np.frombuffer(child.block(answer.samples * 2, deadline), np.dtype("<i2")).astype(np.int16)
+            self._ask(child, text)
+            answer: _Answer | None = _Answer()
+            while answer is not None and not answer.last:
+                deadline = time.monotonic() + self._part_timeout_s
+                answer = self._answer(child, deadline, cancelled)
+                if answer is None:
+                    self._ask(child, "")  # ends the work for the text; what was made meanwhile is passed over later
+                elif answer.samples:
+                    yield _samples(child, answer, deadline)
             self._rests.worked()
-        if answer.error is not None:
+        if answer is not None and answer.error is not None:
             raise StageError(f"the voice cannot say a sentence: {answer.error}")
-        return pcm
+
+    def _ask(self, child: Child, text: str) -> None:
+        self._count += 1
+        child.send(json.dumps({"id": self._count, "text": text}).encode() + b"\n")
+
+    def _answer(self, child: Child, deadline: float, cancelled: Cancelled) -> "_Answer | None":
+        """The next header for the newest request; None: cancelled. Raises StageError."""
+        while not cancelled() and (answer := _header(child, deadline, cancelled)) is not None:
+            wrong = answer.id is None or answer.id > self._count or (answer.samples and answer.rate != self._rate_hz)
+            if wrong or answer.ready:
+                raise StageError("the process talks nonsense")
+            if answer.id == self._count:
+                return answer
+            child.block(answer.samples * 2, deadline)
+        return None
 
     def _ready_child(self) -> Child:
         """The process, started where there is none."""
@@ -111,7 +132,8 @@ class PiperVoice:
             self._child = None
         if self._child is None:
             self._child = Child(self._command)
-            if not _header(self._child, time.monotonic() + self._start_timeout_s).ready:
+            answer = _header(self._child, time.monotonic() + self._start_timeout_s, never)
+            if answer is None or not answer.ready:
                 raise StageError("the process talks nonsense")
         return self._child
 
@@ -165,16 +187,22 @@ class _Answer(Struct, frozen=True):
     ready: bool = False
     id: int | None = None
     rate: int = 0
-    samples: Annotated[int, Meta(ge=0, le=LONGEST_ANSWER_SAMPLES)] = 0
+    samples: Annotated[int, Meta(ge=0, le=LONGEST_PART_SAMPLES)] = 0
+    last: bool = False
     error: str | None = None
 
 
-def _header(child: Child, deadline: float) -> _Answer:
-    line = child.line(deadline)
+def _header(child: Child, deadline: float, cancelled: Cancelled) -> _Answer | None:
+    """None: cancelled."""
+    line = child.line(deadline, cancelled)
     try:
-        return msgspec.json.decode(line, type=_Answer)
+        return None if line is None else msgspec.json.decode(line, type=_Answer)
     except msgspec.DecodeError:
         raise StageError("the process talks nonsense") from None
+
+
+def _samples(child: Child, answer: _Answer, deadline: float) -> Pcm:
+    return np.frombuffer(child.block(answer.samples * 2, deadline), np.dtype("<i2")).astype(np.int16)
 
 
 def _look_at(folder: Path) -> tuple[Path, int]:

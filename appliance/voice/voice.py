@@ -1,13 +1,15 @@
 """What every voice can do, and the sentences it is given.
 
-An answer is spoken sentence by sentence, so that the first one sounds while the next is still being made. A second of
-speech takes 0.06 to 0.1 s to make on a desktop core, and much longer on a small board: the shorter the first part, the
-sooner the answer begins.
+An answer is spoken sentence by sentence, and a sentence in parts, so that the first sounds while the next is made. A
+second of speech takes 0.06 to 0.1 s to make on a desktop core, and much longer on a small board.
 """
 
 import re
 import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol
+
+import numpy as np
 
 from appliance.audio.format import Pcm
 
@@ -21,6 +23,15 @@ SHORTEST_CLAUSE_CHARACTERS: Final = 16
 """About 1 s of speech: shorter clauses would sound chopped, and leave no time to make the next."""
 
 
+Cancelled = Callable[[], bool]
+"""Says, in the thread that speaks, whether the rest of a sentence is not wanted any more."""
+
+
+def never() -> bool:
+    """Everything is wanted."""
+    return False
+
+
 class Voice(Protocol):
     """Says sentences. May block for as long as a sentence takes: it belongs on a worker."""
 
@@ -31,11 +42,23 @@ class Voice(Protocol):
     def start(self) -> None:
         """Load and warm up now rather than with the first sentence. Raises StageError."""
 
+    def stream(self, sentence: str, cancelled: Cancelled = never) -> Iterator[Pcm]:
+        """Sound of one sentence, in parts as they are made: int16 at `rate_hz`; none for a text without words.
+
+        `cancelled`: asked again and again, also while a part is awaited; when it says so, no more comes, and soon
+        nothing more of the sentence is made. Raises StageError.
+        """
+
     def synthesize(self, sentence: str) -> Pcm:
-        """Sound of one sentence: int16 at `rate_hz`; empty for a text without words. Raises StageError."""
+        """The whole sound of one sentence. Raises StageError."""
 
     def close(self) -> None:
         """Free what it holds; it may be used again afterwards."""
+
+
+def joined(parts: Iterable[Pcm]) -> Pcm:
+    """The parts of a sound as one, shape (n,)."""
+    return np.concatenate([np.zeros(0, np.int16), *parts])
 
 
 def split_sentences(text: str) -> list[str]:
