@@ -179,6 +179,18 @@ class Mqtt(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 30
 
 
+class HomeAssistant(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the appliance appears in Home Assistant, by itself, through the broker of [mqtt]."""
+
+    discovery: Annotated[
+        Literal["device", "entity", "off"],
+        Meta(description="device: Home Assistant 2024.12 or newer; entity: older; off: not at all, and taken back."),
+    ] = "device"
+    prefix: Annotated[
+        str, Meta(pattern=r"^[\w-]+(/[\w-]+)*\Z", description="Topic below which Home Assistant looks for devices.")
+    ] = "homeassistant"
+
+
 class Service(Struct, frozen=True, forbid_unknown_fields=True):
     """How long people may have to wait for an answer; when it is often longer, a warning is published."""
 
@@ -214,6 +226,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     models: Models = Models()
     home: Home = Home()
     mqtt: Mqtt = Mqtt()
+    home_assistant: HomeAssistant = HomeAssistant()
     service: Service = Service()
     privacy: Privacy = Privacy()
     log: Log = Log()

@@ -40,8 +40,11 @@ from appliance.events import CommandRefused as CommandWasRefused
 from appliance.events import Event, without_text
 from appliance.facts import AskedToListen, AskedToMute, AskedToSay, AskedToStop, Fact, StageFailed
 from appliance.inbox import Inbox
-from appliance.models import ModelStore
+from appliance.models import Kind, ModelStore, Status
 from appliance.mqtt.client import MqttClient
+from appliance.mqtt.discovery import Appearance
+from appliance.mqtt.home_assistant import Announcer
+from appliance.mqtt.topics import Topics
 from appliance.notify import Notifier
 from appliance.renewing import Renewing
 from appliance.report import describe
@@ -114,6 +117,7 @@ class Daemon:
             self._workers.start()
             self._warm_up_voice()
             if self._mqtt:
+                self._mqtt.publish_settings(self._renewing.settings())
                 self._mqtt.start()
             self._source.start()
             self._frames()
@@ -303,6 +307,15 @@ def build_mqtt(
 ) -> MqttClient:
     """The client of the configured broker, not yet started. Raises ConfigError."""
     config = brains.loaded.config
+    store = brains.store
+    installed = (name for name in store.names(Kind.WAKE) if store.status(name) is Status.INSTALLED)
+    shown = Appearance(
+        topics=Topics(config.device.id),
+        version=__version__,
+        name=config.device.id.replace("_", " ").replace("-", " ").capitalize(),
+        area=config.device.area,
+        wake_words=tuple(dict.fromkeys((*(word.name for word in brains.words), *installed))),
+    )
     return MqttClient(
         brains.loaded.mqtt,
         config.device.id,
@@ -312,6 +325,7 @@ def build_mqtt(
         publish_text=config.privacy.publish_text,
         free_slots=brains.language.free_slots,
         state=config_files.state_directory(),
+        announcer=Announcer(config.home_assistant, shown),
     )
 
 

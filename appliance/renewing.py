@@ -53,7 +53,7 @@ class Renewing:
         self._loading = False
         self._ready: _Ready | None = None
         self._restart_needed: tuple[str, ...] = ()
-        self._told = self._settings()
+        self._told = self.settings()
 
     @property
     def brains(self) -> Brains:
@@ -76,13 +76,13 @@ class Renewing:
         """Take over what is ready, while nothing goes on. Returns what changed, as seen from outside."""
         if self._ready is not None and self._loop.rests:
             self._take_over(self._ready)
-        settings = self._settings()
+        settings = self.settings()
         if settings == self._told:
             return None
         self._told = settings
         return msgspec.structs.replace(settings, frame=frame)
 
-    def _settings(self) -> SettingsChanged:
+    def settings(self) -> SettingsChanged:
         """As they are now; which frame that is, is left open."""
         return SettingsChanged(
             frame=0,

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -65,6 +66,7 @@ class Reporting:
         self._workers = workers
         self._mqtt = mqtt
         self._started_s = time.monotonic()
+        self._used = (self._started_s, time.process_time())
         self._recent = Recent()
         service = brains().loaded.config.service
         self._service = ServiceLevel(target_ms=service.target_ms, allowed_share=service.allowed_share)
@@ -93,6 +95,8 @@ class Reporting:
 
     def metrics(self, frame: int) -> Metrics:
         """The figures, as of this frame."""
+        (before_s, cpu_before_s), self._used = self._used, (time.monotonic(), time.process_time())
+        passed_s = self._used[0] - before_s
         return msgspec.structs.replace(
             self._recent.counted,
             uptime_s=int(self.uptime_s),
@@ -100,6 +104,8 @@ class Reporting:
             events_dropped=self._mqtt.dropped_events if self._mqtt else 0,
             commands_accepted=self._mqtt.accepted_commands if self._mqtt else 0,
             commands_refused=self._mqtt.refused_commands if self._mqtt else 0,
+            cpu_percent=round(100 * (self._used[1] - cpu_before_s) / passed_s, 1) if passed_s > 1.0 else None,
+            memory_mb=_resident_mb(),
             service_level=self._service.figures,
         )
 
@@ -166,6 +172,11 @@ class Reporting:
 def _stop_word(brains: Brains) -> WakeWordStatus | None:
     word = brains.stop_word
     return WakeWordStatus(name=word.name, engine=word.engine, threshold=word.threshold) if word else None
+
+
+def _resident_mb() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
 
 
 def _waiting(worker: Worker) -> tuple[int, int] | None:

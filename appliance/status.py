@@ -50,6 +50,12 @@ class Metrics(Struct, frozen=True, kw_only=True):
     events_dropped: int = 0
     commands_accepted: int = 0
     commands_refused: int = 0
+    cpu_percent: float | None = None
+    """Of one core, by the daemon without the voice, since the figures before; null at first."""
+
+    memory_mb: int = 0
+    """Resident, of the daemon without the voice."""
+
     service_level: ServiceFigures | None = None
 
 

@@ -13,19 +13,20 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
 
 from appliance.commands import Command, Listen, Mute, Say, Stop, Threshold, Volume
-from appliance.config import Mqtt
+from appliance.config import HomeAssistant, Mqtt
 from appliance.errors import BrokerError
 from appliance.events import (
     Event,
     IntentRecognized,
     PartialTranscript,
     ReplyGiven,
+    SettingsChanged,
     State,
     StateChanged,
     TimerSet,
@@ -33,6 +34,9 @@ from appliance.events import (
     from_json,
 )
 from appliance.mqtt.client import MqttClient
+from appliance.mqtt.discovery import Appearance
+from appliance.mqtt.home_assistant import Announcer
+from appliance.mqtt.topics import Topics
 from tests.broker import WAIT_S, Broker, Relay, Subscriber, wait_until
 
 pytestmark = pytest.mark.broker
@@ -51,7 +55,16 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 class Kitchen:
     """An appliance's MQTT client and the commands it heard."""
 
-    def __init__(self, port: int, *, publish_text: bool = False, state: Path | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        port: int,
+        *,
+        publish_text: bool = False,
+        state: Path | None = None,
+        discovery: Literal["device", "entity", "off"] | None = None,
+        **settings: Any,
+    ) -> None:
+        shown = Appearance(topics=Topics("kitchen"), version="1.0", name="Kitchen", area="", wake_words=("alexa",))
         self.commands: queue.Queue[Command] = queue.Queue()
         self.client = MqttClient(
             Mqtt(host="127.0.0.1", port=port, keepalive_s=KEEPALIVE_S, **settings),
@@ -61,6 +74,7 @@ class Kitchen:
             publish_text=publish_text,
             free_slots=frozenset({"item"}),
             state=state,
+            announcer=Announcer(HomeAssistant(prefix="voice/ha", discovery=discovery), shown) if discovery else None,
         ).start()
 
     def close(self) -> None:
@@ -135,8 +149,11 @@ def test_the_end_is_said_after_everything_else(broker: Broker) -> None:
 def test_a_killed_appliance_is_offline_by_its_last_will(broker: Broker) -> None:
     program = textwrap.dedent(f"""
         import time
-        from appliance.config import Mqtt
+        from appliance.config import HomeAssistant, Mqtt
         from appliance.mqtt.client import MqttClient
+from appliance.mqtt.discovery import Appearance
+from appliance.mqtt.home_assistant import Announcer
+from appliance.mqtt.topics import Topics
         MqttClient(Mqtt(host="127.0.0.1", port={broker.port}), "kitchen", "1.0", on_command=print,
                    publish_text=False, free_slots=frozenset()).start()
         time.sleep({WAIT_S})
@@ -207,9 +224,12 @@ STORYTELLER = textwrap.dedent(
     """
     import sys, time
     from pathlib import Path
-    from appliance.config import Mqtt
+    from appliance.config import HomeAssistant, Mqtt
     from appliance.events import WakeDetected
     from appliance.mqtt.client import MqttClient
+from appliance.mqtt.discovery import Appearance
+from appliance.mqtt.home_assistant import Announcer
+from appliance.mqtt.topics import Topics
 
     client = MqttClient(
         Mqtt(host="127.0.0.1", port=int(sys.argv[1])), "kitchen", "1.0", on_command=print, publish_text=False,
@@ -254,6 +274,36 @@ def test_a_daemon_killed_at_any_moment_loses_nothing_that_was_on_disk(
     first_times = list(dict.fromkeys(frames))
     assert first_times == sorted(first_times)
     assert len(frames) - len(first_times) <= 20 * kills, "more came twice than can have been under way at each kill"
+
+
+def test_home_assistant_is_told_again_when_it_starts_and_what_changed_is_taken_back(broker: Broker) -> None:
+    """Below `voice/`, where the subscriber listens."""
+    config = "voice/ha/device/voice_kitchen/config"
+    with closing(Kitchen(broker.port, discovery="device")) as kitchen, Subscriber(broker.port) as subscriber:
+        said = json.loads(subscriber.next(config).payload)
+        assert said["components"]["mute"]["command_topic"] == f"{BASE}/command/mute"
+        kitchen.connected()
+        subscriber.send("voice/ha/status", "online")
+        assert json.loads(subscriber.next(config).payload) == said
+        assert kitchen.client.refused_commands == 0
+    with closing(Kitchen(broker.port, discovery="entity")), Subscriber(broker.port) as subscriber:
+        heard = subscriber.until(config, b"")
+        announced = {message.topic for message in heard if message.payload and "/config" in message.topic} - {config}
+        assert len(announced) > 20
+    with closing(Kitchen(broker.port, discovery="off")), Subscriber(broker.port) as subscriber:
+        taken_back = set[str]()
+        while taken_back < announced:
+            message = subscriber.messages.get(timeout=WAIT_S)
+            taken_back |= {message.topic} if message.payload == b"" else set()
+
+
+def test_settings_are_there_for_who_comes_later(broker: Broker) -> None:
+    settings = SettingsChanged(frame=1, wake_words=("computer",), threshold=0.0, volume=40)
+    with closing(Kitchen(broker.port)) as kitchen:
+        kitchen.tell(settings)
+        with Subscriber(broker.port) as subscriber:
+            told = json.loads(subscriber.next(f"{BASE}/settings").payload)
+    assert told == {"volume": 40, "threshold": 0.0, "wake_words": ["computer"]}
 
 
 @pytest.mark.live

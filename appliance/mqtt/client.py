@@ -20,10 +20,21 @@ import msgspec
 from appliance.commands import Command, CommandRefused
 from appliance.config import Mqtt
 from appliance.errors import BrokerError
-from appliance.events import UNQUEUED, Event, State, StateChanged, blank_text, event_type, to_json, without_text
+from appliance.events import (
+    UNQUEUED,
+    Event,
+    SettingsChanged,
+    State,
+    StateChanged,
+    blank_text,
+    event_type,
+    to_json,
+    without_text,
+)
 from appliance.mqtt.broker_access import read_access, reconnect_pause_s
 from appliance.mqtt.connection import DRAIN_WAIT_S, FAREWELL_WAIT_S, Connection
 from appliance.mqtt.health import BrokerHealth
+from appliance.mqtt.home_assistant import BIRTH_PAUSE_S, Announcer
 from appliance.mqtt.inbound import CommandGate
 from appliance.mqtt.journal import Journal
 from appliance.mqtt.message import Message, rank_of
@@ -61,12 +72,14 @@ class MqttClient:
         publish_text: bool,
         free_slots: frozenset[str],
         state: Path | None = None,
+        announcer: Announcer | None = None,
     ) -> None:
         """Read password and certificates; connect to nothing yet.
 
         `version` of the appliance is shown to the broker. `on_command` is called in the MQTT thread: it hands over,
         or raises CommandRefused. `on_refused`, in that thread, too, is told of refusals: at most once a minute the
         newest reason and how many there were. `publish_text` and `free_slots`: see `events.without_text`.
+        `announcer`: makes it known to Home Assistant; None: nothing is said there, nor taken back.
         `state`: folder in which events wait on disk for the broker; without one they wait in memory.
 
         Raises ConfigError.
@@ -84,6 +97,10 @@ class MqttClient:
         self._outgoing = Outgoing(journal, None if publish_text else partial(blank_text, free_slots=free_slots))
         self._retain(self._topics.availability, ONLINE.encode())
         self._retain(self._topics.state, State.IDLE.value.encode())
+        self._announcer = announcer
+        for topic, payload in announcer.messages.items() if announcer else ():
+            self._retain(topic, payload)
+        self._repeat: threading.Timer | None = None
         self._closing = threading.Event()
         # A daemon thread, against the rule: the look-up of a name cannot be interrupted and must not hold up the exit.
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
@@ -132,6 +149,8 @@ class MqttClient:
         """
         if isinstance(event, StateChanged):
             self._retain(self._topics.state, event.to.value.encode())
+        if isinstance(event, SettingsChanged):
+            self.publish_settings(event)
         public = event if self._publish_text else without_text(event, free_slots=self._free_slots)
         if public is None:
             return
@@ -141,6 +160,11 @@ class MqttClient:
             self._outgoing.put_at_once(Message(topic=topic, payload=payload, qos=0))
         else:
             self._outgoing.put_event(Message(topic=topic, payload=payload, qos=1, rank=rank_of(kind)))
+
+    def publish_settings(self, settings: SettingsChanged) -> None:
+        """Publish volume, threshold and wake words as retained JSON, in place of the ones before."""
+        told = {"volume": settings.volume, "threshold": settings.threshold, "wake_words": settings.wake_words}
+        self._retain(self._topics.settings, msgspec.json.encode(told))
 
     def publish_metrics(self, metrics: msgspec.Struct) -> None:
         """Publish figures as retained JSON, in place of the ones before."""
@@ -174,6 +198,8 @@ class MqttClient:
     def close(self) -> None:
         """Send what waits (at most 2 s), say `offline`, disconnect."""
         self._closing.set()
+        if self._repeat is not None:
+            self._repeat.cancel()
         self._outgoing.ring()
         if self._thread.ident is not None:
             self._thread.join(DRAIN_WAIT_S + 2 * FAREWELL_WAIT_S)
@@ -255,14 +281,18 @@ class MqttClient:
         """Subscribe before `online` is said, so that whoever waits for it can command at once."""
         from paho.mqtt.subscribeoptions import SubscribeOptions
 
-        if mqtt5:
-            client.subscribe(self._topics.commands, options=SubscribeOptions(qos=1, retainAsPublished=True))
-        else:
-            client.subscribe(self._topics.commands, qos=1)
+        for topics in (self._topics.commands, *(self._announcer.filters if self._announcer else ())):
+            if mqtt5:
+                client.subscribe(topics, options=SubscribeOptions(qos=1, retainAsPublished=True))
+            else:
+                client.subscribe(topics, qos=1)
         self._health.connected("MQTT 5" if mqtt5 else "MQTT 3.1.1", waiting=len(self._outgoing.events))
         self._outgoing.opened()
 
     def _heard(self, topic: str, payload: bytes, retained: bool) -> None:
+        if self._announcer is not None and self._announcer.concerns(topic):
+            self._heard_home_assistant(self._announcer, topic, payload)
+            return
         command = self._gate.admit(topic.rpartition("/")[2], payload, retained=retained)
         if command is None:
             return
@@ -270,6 +300,14 @@ class MqttClient:
             self._on_command(command)
         except CommandRefused as refusal:
             self._gate.refuse(str(refusal))
+
+    def _heard_home_assistant(self, announcer: Announcer, topic: str, payload: bytes) -> None:
+        if announcer.is_birth(topic, payload) and not (self._repeat and self._repeat.is_alive()):
+            self._repeat = threading.Timer(random.uniform(0, BIRTH_PAUSE_S), self._outgoing.repeat)
+            self._repeat.daemon = True
+            self._repeat.start()
+        elif announcer.is_outdated(topic, payload):
+            self._outgoing.put_at_once(Message(topic=topic, payload=b"", qos=1, retain=True))
 
     def _tell_refused(self, reason: str, count: int) -> None:
         _LOGGER.warning("MQTT command refused (%d since last told): %s", count, reason)

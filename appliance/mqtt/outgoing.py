@@ -68,6 +68,14 @@ class Outgoing:
             self._is_open = True
             self._at_once = deque(self._retained.values())
 
+    def repeat(self) -> None:
+        """Say again what is retained: somebody came who may not have heard it."""
+        with self._lock:
+            if self._is_open:
+                waiting = [message for message in self._at_once if message.topic not in self._retained]
+                self._at_once = deque([*self._retained.values(), *waiting])
+        self.ring()
+
     def closed(self, problem: str) -> None:
         """The connection is gone, `problem` says why: events wait again, messages of the moment are dropped."""
         with self._lock:

@@ -38,9 +38,18 @@ class Topics:
         return f"{self.base}/metrics"
 
     @property
+    def settings(self) -> str:
+        """Retained volume, threshold and wake words, as JSON."""
+        return f"{self.base}/settings"
+
+    @property
     def commands(self) -> str:
         """The filter that matches every command."""
         return f"{self.base}/command/+"
+
+    def command(self, name: str) -> str:
+        """Where one command is heard."""
+        return f"{self.base}/command/{name}"
 
     def event(self, event_type: str) -> str:
         """Where events of one type go."""

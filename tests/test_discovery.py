@@ -1,0 +1,111 @@
+"""What Home Assistant is told about the appliance. Its own schema is asked by `make check-ha`."""
+
+import json
+from typing import Any
+
+import pytest
+
+from appliance.commands import parse
+from appliance.config import HomeAssistant
+from appliance.events import AnyEvent, State, event_type
+from appliance.mqtt.discovery import Appearance, Style, announcements, filters
+from appliance.mqtt.home_assistant import Announcer
+from appliance.mqtt.topics import Topics
+from appliance.status import Metrics
+
+KITCHEN = Appearance(
+    topics=Topics("kitchen"), version="1.0", name="Kitchen", area="Kitchen", wake_words=("computer", "jarvis")
+)
+
+
+def components() -> dict[str, dict[str, Any]]:
+    (payload,) = announcements(KITCHEN, "homeassistant", "device").values()
+    found: dict[str, dict[str, Any]] = json.loads(payload)["components"]
+    return found
+
+
+def test_one_message_announces_the_whole_device() -> None:
+    messages = announcements(KITCHEN, "homeassistant", "device")
+    assert list(messages) == ["homeassistant/device/voice_kitchen/config"]
+    said = json.loads(messages["homeassistant/device/voice_kitchen/config"])
+    assert said["device"]["identifiers"] == ["voice_kitchen"]
+    assert said["device"]["suggested_area"] == "Kitchen"
+    assert said["origin"] == {"name": "voice appliance", "sw_version": "1.0"}
+    assert said["availability_topic"] == "voice/kitchen/availability"
+    assert all(component["platform"] for component in said["components"].values())
+
+
+def test_older_installations_get_a_message_for_each_entity() -> None:
+    messages = announcements(KITCHEN, "ha", "entity")
+    assert set(components()) == {topic.split("/")[-2] for topic in messages}
+    volume = json.loads(messages["ha/number/voice_kitchen/volume/config"])
+    assert volume["device"]["name"] == "Kitchen"
+    assert (volume["command_topic"], volume["unique_id"]) == ("voice/kitchen/command/volume", "voice_kitchen_volume")
+    assert "platform" not in volume
+
+
+def test_every_entity_is_itself() -> None:
+    ids = [component["unique_id"] for component in components().values()]
+    assert len(set(ids)) == len(ids) >= 20
+
+
+def test_events_and_states_are_those_that_exist() -> None:
+    kinds = {event_type(kind) for kind in AnyEvent.__args__}
+    for component in components().values():
+        for kind in component.get("event_types", ()):
+            assert kind in kinds
+            assert component["state_topic"] == f"voice/kitchen/event/{kind}"
+    assert components()["state"]["options"] == [state.value for state in State]
+
+
+def test_figures_are_among_the_metrics() -> None:
+    figures = [one for one in components().values() if one.get("state_topic") == "voice/kitchen/metrics"]
+    for figure in figures:
+        assert figure["value_template"].split("value_json.")[1].split()[0].split(".")[0] in Metrics.__struct_fields__
+    assert len(figures) >= 8
+
+
+@pytest.mark.parametrize(
+    ("key", "payload"),
+    [
+        ("mute", b"on"),
+        ("mute", b"off"),
+        ("volume", b"40"),
+        ("threshold", b"0.75"),
+        ("wake_word", b"jarvis"),
+        ("say", b"dinner is ready"),
+        ("listen", b""),
+        ("stop", b""),
+        ("reload", b""),
+        ("restart", b""),
+    ],
+)
+def test_what_it_commands_is_understood(key: str, payload: bytes) -> None:
+    topic = components()[key]["command_topic"]
+    parse(topic.removeprefix("voice/kitchen/command/"), payload)
+
+
+@pytest.mark.parametrize("style", ["device", "entity"])
+def test_the_filters_match_what_is_announced(style: Style) -> None:
+    for topic in announcements(KITCHEN, "ha", style):
+        assert any(
+            len(levels := one.split("/")) == len(parts := topic.split("/"))
+            and all(level in ("+", part) for level, part in zip(levels, parts, strict=True))
+            for one in filters(KITCHEN.topics, "ha")
+        )
+
+
+def test_what_another_setting_announced_is_outdated() -> None:
+    announced = {style: list(announcements(KITCHEN, "ha", style)) for style in ("device", "entity")}
+    by_device = Announcer(HomeAssistant(prefix="ha"), KITCHEN)
+    assert not by_device.is_outdated(announced["device"][0], b"{}")
+    assert by_device.is_outdated(announced["entity"][0], b"{}")
+    assert not by_device.is_outdated(announced["entity"][0], b"")
+    silent = Announcer(HomeAssistant(prefix="ha", discovery="off"), KITCHEN)
+    assert silent.messages == {}
+    assert silent.is_outdated(announced["device"][0], b"{}")
+    assert not silent.is_outdated("ha/status", b"online")
+    assert silent.is_birth("ha/status", b"online")
+    assert not silent.is_birth("ha/status", b"offline")
+    assert silent.concerns("ha/status")
+    assert not silent.concerns("voice/kitchen/command/say")
