@@ -23,6 +23,7 @@ from appliance.loop import FrameLoop, Publisher, Renewal, Rules, Stages
 from appliance.speaking import Reference, Speaking
 from appliance.speech.endpoint import Endpointer, limits_of
 from appliance.trace import Tracer
+from appliance.understanding.language_folder import language_of
 from appliance.voice.voice import Voice
 from appliance.wake.spotter import Spotter
 from appliance.worker import InlineWorker, ThreadWorker, Worker
@@ -114,6 +115,7 @@ def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
         post=around.inbox.post,
         reference=around.reference,
         tracer=around.tracer,
+        abbreviations=language_of(brains.loaded).settings.abbreviations,
     )
     acting = Acting(
         actions=parts.actions,
@@ -159,7 +161,7 @@ def build_renewal(brains: Brains, around: Surroundings) -> Renewal:
             brains.home,
             HomeEffects(around.publish_mqtt),
             brains.language.answer,
-            Phrases.of(brains.loaded.config.home.language),
+            Phrases.of(brains.loaded.language),
         ),
         acting_rules=ActingRules(
             ring_frames=frames_of_ms(config.home.ring_s * 1000), area=config.device.area, dry_run=around.dry_run

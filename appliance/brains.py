@@ -7,7 +7,7 @@ used once, so that the first turn is as quick as any.
 import dataclasses
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from appliance.understanding import home_file, strict_yaml
 from appliance.understanding.automaton import TooLargeError
 from appliance.understanding.home_file import HomeConfig
 from appliance.understanding.language import Language
+from appliance.understanding.language_folder import NONE, chosen_models, language_of
 from appliance.understanding.pronunciations import Pronunciations
 from appliance.understanding.reading import Reader
 from appliance.understanding.soundalike import SoundMatcher
@@ -82,7 +83,7 @@ def load_brains(
     store = ModelStore(MANIFEST, loaded.models_directory)
     home = load_home(loaded)
     language = load_language(loaded, home, sentences)
-    vosk = VoskModel(model_folder(store, config.models.recognizer, Kind.RECOGNIZER))
+    vosk = load_vosk(loaded, store)
     detector = SileroDetector(model_folder(store, config.models.speech_detector, Kind.SPEECH_DETECTOR))
     for index in range(4):  # its first uses are slow
         detector.process(Frame(index, silent_pcm()))
@@ -125,16 +126,22 @@ def check_files(loaded: LoadedConfig) -> None:
     if config.mqtt.host:
         read_access(loaded.mqtt)
     store = ModelStore(MANIFEST, loaded.models_directory)
-    model_folder(store, config.models.recognizer, Kind.RECOGNIZER)
+    model_folder(store, chosen_models(loaded).recognizer, Kind.RECOGNIZER)
     model_folder(store, config.models.speech_detector, Kind.SPEECH_DETECTOR)
-    model_folder(store, config.models.voice, Kind.VOICE)
+    load_voice(loaded, deterministic=False).close()
     find_stop_word(config, store)
+
+
+def load_vosk(loaded: LoadedConfig, store: ModelStore) -> VoskModel:
+    """The speech model of the configured language. Raises ConfigError, ModelError."""
+    folder = model_folder(store, chosen_models(loaded).recognizer, Kind.RECOGNIZER)
+    return VoskModel(folder, language_of(loaded).settings.common_words.split())
 
 
 def load_recognizer(loaded: LoadedConfig, language: Language) -> VoskRecognizer:
     """The recognizer of a language alone, for single utterances. Raises ModelError."""
     store = ModelStore(MANIFEST, loaded.models_directory)
-    vosk = VoskModel(model_folder(store, loaded.config.models.recognizer, Kind.RECOGNIZER))
+    vosk = load_vosk(loaded, store)
     return VoskRecognizer(vosk, _known_sentences(loaded, language, vosk))
 
 
@@ -147,6 +154,7 @@ def load_reader(loaded: LoadedConfig, language: Language) -> Reader | None:
     try:
         pronunciations = load_pronunciations(loaded)
         if pronunciations is None:
+            _LOGGER.info("nothing tells how words sound: each must be heard right")
             return None
         sounds = SoundMatcher(language.graph(), pronunciations)
     except UnknownModelError:
@@ -158,12 +166,12 @@ def load_reader(loaded: LoadedConfig, language: Language) -> Reader | None:
 
 
 def load_pronunciations(loaded: LoadedConfig) -> Pronunciations | None:
-    """How words sound; None where the owner wants none. Raises ModelError."""
-    name = loaded.config.models.pronunciations
-    if not name:
-        return None
+    """How words sound; None where neither a dictionary nor the language tells. Raises ConfigError, ModelError."""
+    name, table = chosen_models(loaded).pronunciations, language_of(loaded).phones()
+    if name in ("", NONE):
+        return Pronunciations(b"", table) if table.letters and name != NONE else None
     store = ModelStore(MANIFEST, loaded.models_directory)
-    return Pronunciations.read(model_folder(store, name, Kind.PRONUNCIATIONS))
+    return Pronunciations.read(model_folder(store, name, Kind.PRONUNCIATIONS), table)
 
 
 def find_unheard(loaded: LoadedConfig, language: Language, vosk: VoskModel, words: Iterable[str]) -> Iterator[Unheard]:
@@ -184,21 +192,28 @@ def load_home(loaded: LoadedConfig) -> HomeConfig:
 def load_language(loaded: LoadedConfig, home: HomeConfig, sentences: Path | None = None) -> Language:
     """The built-in language with the home's names, or a file of sentences instead. Raises ConfigError."""
     if sentences is not None:
-        return Language.from_sentences_file(sentences)
-    return Language.built_in(loaded.config.home.language, home, area=loaded.config.device.area)
+        return Language.from_sentences_file(sentences, loaded.language)
+    return Language.built_in(loaded.language, home, area=loaded.config.device.area)
 
 
 def load_voice(
     loaded: LoadedConfig, *, deterministic: bool, lost: Callable[[str], None] = lambda reason: None
 ) -> Voice:
-    """The voice of the answers: Piper in a process of its own, and a simpler one where that fails.
+    """The voice of the answers: Piper in a process of its own, and a simpler one where that fails, or the language has
+    no other.
 
     `deterministic`: the same sentence gives the same samples; else the voice varies a little, as people do. `lost` is
-    told why, in the voice worker's thread, when the simpler one has to stand in.
+    told why, in the voice worker's thread, when the simpler one has to stand in. Raises ConfigError, ModelError.
     """
+    name, programs = chosen_models(loaded).voice, language_of(loaded).settings.simple_voice
+    simple = SimpleVoice.find(programs)
+    if name in ("", NONE):
+        if simple is None:
+            raise ModelError(f"no voice speaks {loaded.config.home.language!r}; install {' or '.join(programs)}")
+        return simple
     store = ModelStore(MANIFEST, loaded.models_directory)
-    piper = PiperVoice(model_folder(store, loaded.config.models.voice, Kind.VOICE), deterministic=deterministic)
-    return FallbackVoice(piper, SimpleVoice.find(), lost=lost)
+    piper = PiperVoice(model_folder(store, name, Kind.VOICE), deterministic=deterministic)
+    return FallbackVoice(piper, simple, lost=lost)
 
 
 def model_folder(store: ModelStore, name: str, kind: Kind) -> Path:
@@ -224,8 +239,10 @@ def find_stop_word(config: Config, store: ModelStore) -> WakeWord | None:
     return word
 
 
-def spoken(word: WakeWord, store: ModelStore) -> str:
-    """The wake word as a person says it, in small letters: its phrase in the manifest, else its name."""
+def spoken(word: WakeWord, store: ModelStore, in_language: Mapping[str, str]) -> str:
+    """The wake word as the recognizer writes it: as the language says, else its phrase in the manifest, or its name."""
+    if word.name in in_language:
+        return in_language[word.name]
     wake = store.entry(word.name).wake if word.name in store.names(Kind.WAKE) else None
     return (wake.phrase if wake else word.name.replace("_", " ")).lower()
 
@@ -240,7 +257,9 @@ def _brains(
     home, language = home_language
     store, vosk, detector = models
     sentences = _known_sentences(loaded, language, vosk)
-    recognizer = VoskRecognizer(vosk, sentences, [spoken(word, store) for word in words])
+    in_language = language_of(loaded).settings.wake_words
+    phrases = {word.name: spoken(word, store, in_language) for word in words}
+    recognizer = VoskRecognizer(vosk, sentences, list(phrases.values()))
     _warm_up(language, recognizer)
     return Brains(
         loaded=loaded,
@@ -253,7 +272,7 @@ def _brains(
         reader=load_reader(loaded, language),
         words=words,
         heard_words=frozenset(
-            word.name for word in words if all(vosk.knows(part) for part in spoken(word, store).split())
+            name for name, phrase in phrases.items() if all(vosk.knows(part) for part in phrase.split())
         ),
     )
 

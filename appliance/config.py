@@ -136,19 +136,31 @@ class Models(Struct, frozen=True, forbid_unknown_fields=True):
     directory: Annotated[
         str, Meta(description="Folder of the installed models; empty: models/ beside the program.")
     ] = ""
-    recognizer: Annotated[str, Meta(description="Speech recognizer.")] = "vosk-small-en-us"
+    recognizer: Annotated[str, Meta(description="Speech recognizer; empty: the language's.")] = ""
     pronunciations: Annotated[
         str,
-        Meta(description="How words sound, for what is heard not quite right; empty: every word counts."),
-    ] = "cmudict-en-us"
+        Meta(
+            description=(
+                "How words sound, for what is heard not quite right; empty: the language's; 'none': every word counts."
+            )
+        ),
+    ] = ""
     speech_detector: Annotated[str, Meta(description="Speech detector (VAD).")] = "silero-vad"
-    voice: Annotated[str, Meta(description="Voice of the answers.")] = "piper-en-us-joe"
+    voice: Annotated[str, Meta(description="Voice of the answers; empty: the language's; 'none': a simple one.")] = ""
 
 
 class Home(Struct, frozen=True, forbid_unknown_fields=True):
     """What can be commanded."""
 
-    language: Annotated[str, Meta(description="Built-in language: a folder of appliance/languages.")] = "en"
+    language: Annotated[
+        str,
+        Meta(
+            description=(
+                "What is spoken: the name of a folder of appliance/languages, or the path of a folder of your own, "
+                "relative to this file, with a / in it."
+            )
+        ),
+    ] = "en"
     file: Annotated[
         str,
         Meta(

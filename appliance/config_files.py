@@ -39,6 +39,12 @@ class LoadedConfig:
         return self.folder / named if named else MANIFEST.parent
 
     @property
+    def language(self) -> str:
+        """The built-in language's name, or the path of the owner's."""
+        named = self.config.home.language
+        return str(self.folder / named) if "/" in named else named
+
+    @property
     def mqtt(self) -> Mqtt:
         """The broker's settings, with its files' places made absolute."""
         named = self.config.mqtt

@@ -162,7 +162,7 @@ def _read(path: Path, old: LoadedConfig) -> tuple[LoadedConfig, tuple[str, ...]]
         audio=replace(before.audio, volume=new.audio.volume),
         wake=new.wake,
         listening=new.listening,
-        home=new.home,
+        home=replace(new.home, language=before.home.language),  # recognizer and voice speak that one
     )
     return _with(old, config), _differences(config, new)
 

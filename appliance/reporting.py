@@ -40,6 +40,7 @@ from appliance.status import (
     WakeWordStatus,
     problems_of,
 )
+from appliance.understanding.language_folder import NONE, chosen_models
 from appliance.worker import ThreadWorker, Worker
 
 _LOGGER = logging.getLogger(__name__)
@@ -140,11 +141,7 @@ class Reporting:
                 for word in brains.words
             ),
             stop_word=_stop_word(brains),
-            models=ModelNames(
-                recognizer=config.models.recognizer,
-                speech_detector=config.models.speech_detector,
-                voice=config.models.voice,
-            ),
+            models=_models(brains),
             broker=self._mqtt.status if self._mqtt else "none is configured",
             priorities=_priorities(),
             metrics=self.metrics(frame),
@@ -167,6 +164,11 @@ class Reporting:
             waiting, capacity = counted.get(row.where) or (None, None)
             rows.append(BufferStatus(where=row.where, holds_ms=row.holds_ms, waiting=waiting, capacity=capacity))
         return tuple(rows)
+
+
+def _models(brains: Brains) -> ModelNames:
+    chosen = chosen_models(brains.loaded)
+    return ModelNames(recognizer=chosen.recognizer, speech_detector=chosen.speech_detector, voice=chosen.voice or NONE)
 
 
 def _stop_word(brains: Brains) -> WakeWordStatus | None:

@@ -56,8 +56,12 @@ class Speaking:
         post: Post,
         reference: Reference | None = None,
         tracer: Tracer | None = None,
+        abbreviations: Sequence[str] = (),
     ) -> None:
-        """`reference`: what is played beside our own answers (a replay's second track)."""
+        """`reference`: what is played beside our own answers (a replay's second track). `abbreviations`: as for
+        `split_sentences`.
+        """
+        self._abbreviations = abbreviations
         self._voice = voice
         self._player = player
         self._worker = worker
@@ -145,7 +149,7 @@ class Speaking:
         """Make the sound of each sentence; runs on the voice worker, which tells what is raised here."""
         failed = True
         try:
-            for sentence in split_sentences(text):
+            for sentence in split_sentences(text, self._abbreviations):
                 cutter = Cutter(self._voice.rate_hz)
                 ready = self._ready.pop(sentence, None)
                 for pcm in self._voice.stream(sentence, cancelled.is_set) if ready is None else [ready]:
@@ -161,7 +165,7 @@ class Speaking:
 
     def _make_ready(self, text: str) -> None:
         """The first sentence alone: an answer does not wait for the second one to be made ahead of it."""
-        for sentence in split_sentences(text)[:1]:
+        for sentence in split_sentences(text, self._abbreviations)[:1]:
             if sentence not in self._ready:
                 self._ready = {sentence: self._voice.synthesize(sentence)}
 

@@ -20,6 +20,7 @@ from appliance.errors import BrokerError
 from appliance.events import Event, StopDetected, WakeDetected, WakeNearMissed, event_type
 from appliance.facts import Fact
 from appliance.home.actions import Actions
+from appliance.home.phrases import Phrases
 from appliance.inbox import Inbox
 from appliance.keeping import Keeping
 from appliance.listening import Listening, Understander
@@ -325,7 +326,7 @@ class Bench:
             reference=reference,
         )
         acting = Acting(
-            actions=actions or Actions(HomeConfig(), Effects(), language().answer),
+            actions=actions or Actions(HomeConfig(), Effects(), language().answer, Phrases.of("en")),
             worker=self.workers.action,
             post=self.inbox.post,
             clock=FrameClock(NOON),

@@ -19,6 +19,7 @@ from appliance.home.actions import (
     StopRinging,
     Timer,
 )
+from appliance.home.phrases import Phrases
 from appliance.home.timers import LIMIT
 from appliance.intent import Intent, Outcome
 from appliance.understanding.home_file import (
@@ -132,7 +133,7 @@ def perform(
     name: str, *, at: Situation | None = None, effects: Recorder | None = None, **values: str | int | float | bool
 ) -> Done:
     intent = Intent(name=name, values=values)
-    return Actions(HOME, effects or Recorder(), english().answer).perform(intent, at or situation())
+    return Actions(HOME, effects or Recorder(), english().answer, Phrases.of("en")).perform(intent, at or situation())
 
 
 def says(key: str, **values: str) -> str:
@@ -170,7 +171,7 @@ def test_language_and_actions_know_the_same_intents() -> None:
 def test_from_the_sentence_to_the_answer(said: str, key: str, values: dict[str, str]) -> None:
     intent = english().match(said)
     assert intent is not None
-    outcome = Actions(HOME, Recorder(), english().answer).perform(intent, situation()).outcome
+    outcome = Actions(HOME, Recorder(), english().answer, Phrases.of("en")).perform(intent, situation()).outcome
     assert (outcome.ok, outcome.reply) == (True, says(key, **values))
 
 
@@ -347,7 +348,7 @@ def test_the_last_answer_is_repeated() -> None:
 def test_an_own_message_takes_the_values_of_its_slots() -> None:
     effects = Recorder()
     intent = Intent(name="play", slots={"channel": "the news"}, values={"channel": "news"})
-    outcome = Actions(HOME, effects, english().answer).perform(intent, situation()).outcome
+    outcome = Actions(HOME, effects, english().answer, Phrases.of("en")).perform(intent, situation()).outcome
     assert effects.done == [("radio/set", '{"channel": "news"}', 2, True)]
     assert outcome.reply == "Playing the news."
 

@@ -12,7 +12,7 @@ from appliance.events import AlarmCancelled, AlarmSet, Event, TimerPaused, Timer
 from appliance.facts import Act, Acted, AskedToSay, Fact, Rang
 from appliance.home.actions import Actions, SetVolume
 from appliance.home.alarms import LIMIT, Alarms, next_on, next_time
-from appliance.home.phrases import DAILY, WORKDAYS
+from appliance.home.phrases import DAILY, WORKDAYS, Phrases
 from appliance.inbox import Inbox
 from appliance.understanding.home_file import HomeConfig
 from tests.fakes import Effects
@@ -79,7 +79,7 @@ class Kitchen:
         self.events: list[Event | SetVolume] = []
         self._inbox = Inbox()
         self._acting = Acting(
-            actions=Actions(HomeConfig(), Effects(), ENGLISH.answer),
+            actions=Actions(HomeConfig(), Effects(), ENGLISH.answer, Phrases.of("en")),
             worker=inline_workers(self._inbox).action,
             post=self._inbox.post,
             clock=FrameClock(MONDAY.replace(tzinfo=UTC)),

@@ -4,6 +4,7 @@ import pytest
 
 from appliance.errors import StageError
 from appliance.home.actions import Actions, Situation
+from appliance.home.phrases import Phrases
 from appliance.home.units import converted
 from appliance.understanding import home_file
 from appliance.understanding.home_file import HomeConfig
@@ -20,7 +21,7 @@ def told(text: str, area: str = "study", home: HomeConfig = FURNISHED) -> tuple[
     assert intent is not None, text
     effects = Recorder()
     situation = Situation(now=NOW, steady_s=0, timers=(), volume=0, last_reply=None, area=area, dry_run=False)
-    reply = Actions(home, effects, ENGLISH.answer).perform(intent, situation).outcome.reply
+    reply = Actions(home, effects, ENGLISH.answer, Phrases.of("en")).perform(intent, situation).outcome.reply
     return reply, [(str(topic), str(payload)) for topic, payload, *_ in effects.done]
 
 

@@ -25,7 +25,7 @@ from appliance.understanding.pronunciations import Pronunciations
 from appliance.understanding.reading import Reader, Reading
 from appliance.understanding.soundalike import SoundMatcher
 from tests.fakes import Heard, ScriptedRecognizer, language
-from tests.test_soundalike import DICTIONARY
+from tests.test_soundalike import DICTIONARY, TABLE
 
 GOOD = Reading(intent=Intent(name="time_ask"), share=1.0, cost=0.0, phones=20, rival=None)
 CLEAN = 30.0
@@ -95,7 +95,7 @@ def test_a_short_sentence_that_both_heard_word_by_word_is_acted_on() -> None:
 
 @functools.cache
 def sounds() -> SoundMatcher:
-    return SoundMatcher(language().graph(), Pronunciations(DICTIONARY))
+    return SoundMatcher(language().graph(), Pronunciations(DICTIONARY, TABLE))
 
 
 def understood(heard: Heard) -> Understood:

@@ -126,7 +126,8 @@ def home_text(folder: Path, text: str | None) -> list[Finding]:
 
 
 def models(folder: Path, config: Config | None = None) -> list[Finding]:
-    return owned.models(config or Config(), ModelStore(MANIFEST, folder))
+    loaded = LoadedConfig(config=config or Config(), folder=folder)
+    return owned.models(loaded, ModelStore(MANIFEST, folder))
 
 
 def damaged(folder: Path) -> list[Finding]:

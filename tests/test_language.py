@@ -401,7 +401,7 @@ def test_payload_slots_that_every_sentence_has() -> None:
 def test_sentences_file_replaces_the_built_in_language(tmp_path: Path) -> None:
     path = tmp_path / "drinks.yaml"
     path.write_text(DRINKS)
-    language = Language.from_sentences_file(path)
+    language = Language.from_sentences_file(path, "en")
     assert language.intents() == {"order"}
     assert language.free_slots == frozenset()
     assert language.match("stop") is None
@@ -416,7 +416,7 @@ def test_free_slots_of_a_sentences_file(tmp_path: Path) -> None:
         'language: en\nintents:\n  add: {data: [{sentences: ["add {item} to the list", "show the list"]}]}\n'
         "lists: {item: {wildcard: true}}\n"
     )
-    language = Language.from_sentences_file(path)
+    language = Language.from_sentences_file(path, "en")
     assert language.free_slots == {"item"}
     assert [text for _, text in language.sampled(10)] == ["show the list"]
     intent = language.match("add two lemons to the list")
@@ -445,19 +445,19 @@ def test_broken_sentences_file(tmp_path: Path, content: str, message: str) -> No
     path = tmp_path / "list.yaml"
     path.write_text(content)
     with pytest.raises(ConfigError, match=message):
-        Language.from_sentences_file(path)
+        Language.from_sentences_file(path, "en")
 
 
 def test_absent_or_binary_sentences_file(tmp_path: Path) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     for name in ("absent.yaml", "binary.yaml"):
         with pytest.raises(ConfigError, match=f"{name}: cannot be read"):
-            Language.from_sentences_file(tmp_path / name)
+            Language.from_sentences_file(tmp_path / name, "en")
 
 
 @pytest.mark.data
 def test_drink_orders_are_understood_as_labelled(data_pack: Path) -> None:
-    language = Language.from_sentences_file(data_pack / "commands" / "sentences.yaml")
+    language = Language.from_sentences_file(data_pack / "commands" / "sentences.yaml", "en")
     rows = [json.loads(line) for line in (data_pack / "manifest.jsonl").read_text().splitlines()]
     orders = [row for row in rows if row["set"] == "commands"]
     assert len(orders) > 100

@@ -13,6 +13,7 @@ from appliance.inbox import Inbox
 from appliance.listening import Listening, Understander, word_end
 from appliance.speech.endpoint import Endpointer
 from appliance.understanding.automaton import word_graph
+from appliance.understanding.phones import PhoneTable
 from appliance.understanding.pronunciations import Pronunciations
 from appliance.understanding.reading import Reader
 from appliance.understanding.soundalike import SoundMatcher
@@ -445,7 +446,7 @@ def test_short_commands_are_dictated_ahead_and_not_again() -> None:
     recognizer = ScriptedRecognizer(Heard(texts=("stop",), dictated="stop"))
     posted: list[Fact | None] = []
     small = Templates({"language": "en", "intents": {"stop": {"data": [{"sentences": ["stop"]}]}}}, "test")
-    sounds = SoundMatcher(word_graph(small.trees), Pronunciations(b"stop S T AA1 P\n"))
+    sounds = SoundMatcher(word_graph(small.trees), Pronunciations(b"stop S T AA1 P\n", PhoneTable()))
     understander = Understander(
         recognizer,
         language(),

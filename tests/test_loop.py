@@ -35,6 +35,7 @@ from appliance.events import (
 )
 from appliance.facts import AskedToListen, AskedToMute, AskedToSay, AskedToStop, Fact
 from appliance.home.actions import Actions, Done, Situation
+from appliance.home.phrases import Phrases
 from appliance.intent import Intent
 from appliance.listening import Listening, Understander
 from appliance.loop import Renewal
@@ -294,7 +295,7 @@ class FailingActions(Actions):
     """Has no action for anything."""
 
     def __init__(self, error: Exception) -> None:
-        super().__init__(HomeConfig(), Effects(), language().answer)
+        super().__init__(HomeConfig(), Effects(), language().answer, Phrases.of("en"))
         self._error = error
 
     def perform(self, intent: Intent, situation: Situation) -> Done:
@@ -579,7 +580,7 @@ def test_a_renewed_loop_hears_other_words_and_keeps_its_past() -> None:
             ring=ring,
             spotter=other,  # type: ignore[arg-type]
             listening=listening,
-            actions=Actions(HomeConfig(), Effects(), language().answer),
+            actions=Actions(HomeConfig(), Effects(), language().answer, Phrases.of("en")),
             acting_rules=ActingRules(ring_frames=100, area="", dry_run=False),
             apology="Pardon?",
             rules=replace(loop._rules, wake_words=("other",)),

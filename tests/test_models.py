@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from appliance.config import Config
-from appliance.config_files import MANIFEST
+from appliance.config_files import MANIFEST, LoadedConfig
 from appliance.errors import ConfigError, ModelError
 from appliance.models import Kind, ModelStore, Status, WakeEngineName
+from appliance.understanding.language_folder import needed_models
 
 WEIGHTS = b"weights of a small model"
 MODEL = f"""
@@ -145,12 +146,9 @@ def project() -> ModelStore:
 def test_the_default_set_is_what_the_default_configuration_names(project: ModelStore) -> None:
     defaults = {name for name in project.names() if project.entry(name).default}
     config = Config()
-    assert {
-        *config.wake.words,
-        config.models.recognizer,
-        config.models.speech_detector,
-        config.models.voice,
-    } <= defaults
+    language = needed_models(LoadedConfig(config=config, folder=MANIFEST.parent))
+    assert {*config.wake.words, config.models.speech_detector, *language} <= defaults
+    assert len(language) == 3
     assert {project.entry(name).kind for name in defaults} == set(Kind)
 
 

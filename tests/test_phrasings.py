@@ -14,7 +14,8 @@ from appliance.home.actions import ACTIONS, Actions, Situation
 from appliance.home.phrases import Phrases
 from appliance.intent import Intent
 from appliance.understanding import home_file
-from appliance.understanding.language import LANGUAGES, Language
+from appliance.understanding.language import Language
+from appliance.understanding.language_folder import LANGUAGES
 from tests.test_actions import NOW, Recorder
 from tools import phrasings
 from tools.phrasings import HOME, meant, read, spelled
@@ -53,7 +54,7 @@ def test_every_phrasing_is_understood_as_it_is_meant_or_refused(found: dict[str,
 
 def test_every_phrasing_is_answered(language: Language, found: dict[str, Intent | None]) -> None:
     """All answers exist and get their values, whatever the situation; what is not done says why."""
-    actions = Actions(home_file.load(HOME), Recorder(), language.answer)
+    actions = Actions(home_file.load(HOME), Recorder(), language.answer, Phrases.of("en"))
     situation = Situation(now=NOW, steady_s=0, timers=(), volume=50, last_reply=None, area="study", dry_run=False)
     for text, intent in found.items():
         if intent is None:

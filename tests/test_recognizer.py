@@ -47,6 +47,8 @@ class FakeRecognizer:
 class FakeModel:
     """Knows every word but `xylophone`; hands out the scripted recognizers one after the other."""
 
+    unknown = "[unk]"
+
     def __init__(self, *recognizers: FakeRecognizer) -> None:
         self._left = list(recognizers)
         self.made: list[FakeRecognizer] = []

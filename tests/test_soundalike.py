@@ -10,10 +10,13 @@ from appliance.errors import ModelError
 from appliance.intent import Intent
 from appliance.understanding import automaton
 from appliance.understanding.automaton import TooLargeError, WordGraph, word_graph
+from appliance.understanding.language_folder import LanguageFolder
 from appliance.understanding.pronunciations import Pronunciations
 from appliance.understanding.reading import Reader
 from appliance.understanding.soundalike import PHONES_MAX, SoundMatcher
 from appliance.understanding.templates import Templates
+
+TABLE = LanguageFolder.of("en").phones()
 
 DICTIONARY = b"""\
 a AH
@@ -72,7 +75,7 @@ def said(graph: WordGraph, text: str) -> bool:
 
 def matcher(joining_words: tuple[str, ...] = (), sounds_like: dict[str, str] | None = None) -> SoundMatcher:
     graph = word_graph(templates().trees, joining_words)
-    return SoundMatcher(graph, Pronunciations(DICTIONARY, sounds_like))
+    return SoundMatcher(graph, Pronunciations(DICTIONARY, TABLE, sounds_like))
 
 
 def match(text: str) -> Intent | None:
@@ -91,34 +94,34 @@ def reader() -> Reader:
 
 
 def test_a_word_has_its_ways_in_order() -> None:
-    assert Pronunciations(DICTIONARY).of("the") == (("DH", "AH"), ("DH", "IY"))
+    assert Pronunciations(DICTIONARY, TABLE).of("the") == (("DH", "AH"), ("DH", "IY"))
 
 
 @pytest.mark.parametrize("word", ["a", "turn", "fifty", "four"])
 def test_the_first_the_last_and_others_are_found(word: str) -> None:
-    assert Pronunciations(DICTIONARY).knows(word)
+    assert Pronunciations(DICTIONARY, TABLE).knows(word)
 
 
 @pytest.mark.parametrize("word", ["", "zebra", "fo", "ands", "(", "A"])
 def test_a_word_that_is_missing_is_one_phone_of_its_own(word: str) -> None:
-    known = Pronunciations(DICTIONARY)
+    known = Pronunciations(DICTIONARY, TABLE)
     assert not known.knows(word)
     assert known.of(word) == ((word,),)
 
 
 def test_the_owner_says_how_a_word_sounds() -> None:
-    known = Pronunciations(DICTIONARY, {"loggia": "four a"})
+    known = Pronunciations(DICTIONARY, TABLE, {"loggia": "four a"})
     assert known.of("loggia") == (("F", "AO", "R", "AH"),)
     assert known.knows("loggia")
 
 
 def test_an_empty_dictionary_knows_nothing() -> None:
-    assert Pronunciations(b"").of("a") == (("a",),)
+    assert Pronunciations(b"", TABLE).of("a") == (("a",),)
 
 
 def test_a_missing_dictionary_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="install it with appliance models install"):
-        Pronunciations.read(tmp_path)
+        Pronunciations.read(tmp_path, TABLE)
 
 
 # The graph.

@@ -18,7 +18,7 @@ from appliance.inbox import Inbox
 from appliance.understanding.home_file import HomeConfig
 from tests.fakes import Effects, language
 
-phrases = Phrases.of()
+phrases = Phrases.of("en")
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 BOOTED_S = 21.5
@@ -46,7 +46,7 @@ class Kitchen:
         self.clock = SteppedClock()
         self._inbox = Inbox()
         self._acting = Acting(
-            actions=Actions(HomeConfig(), Effects(), language().answer),
+            actions=Actions(HomeConfig(), Effects(), language().answer, Phrases.of("en")),
             worker=inline_workers(self._inbox).action,
             post=self._inbox.post,
             clock=self.clock,

@@ -14,6 +14,7 @@ from appliance.runtimes.vosk import VoskModel
 from appliance.speech.recognizer import VoskRecognizer
 from appliance.understanding.confidence import Decision
 from appliance.understanding.language import Language
+from appliance.understanding.language_folder import LanguageFolder
 from appliance.understanding.pronunciations import Pronunciations
 from appliance.understanding.reading import Reader
 from appliance.understanding.soundalike import SoundMatcher
@@ -24,9 +25,11 @@ pytestmark = [pytest.mark.model, pytest.mark.data]
 
 @pytest.fixture(scope="module")
 def understander(store: ModelStore, data_pack: Path) -> Understander:
-    drinks = Language.from_sentences_file(data_pack / "commands" / "sentences.yaml")
+    drinks = Language.from_sentences_file(data_pack / "commands" / "sentences.yaml", "en")
     recognizer = VoskRecognizer(VoskModel(store.folder("vosk-small-en-us")), drinks.sentences())
-    sounds = SoundMatcher(drinks.graph(), Pronunciations.read(store.folder("cmudict-en-us")))
+    sounds = SoundMatcher(
+        drinks.graph(), Pronunciations.read(store.folder("cmudict-en-us"), LanguageFolder.of("en").phones())
+    )
     reader = Reader(drinks.match, drinks.bare, sounds)
     return Understander(recognizer, drinks, post=lambda result: None, reader=reader)
 

@@ -18,6 +18,7 @@ from appliance.models import ModelStore
 from appliance.runtimes.vosk import VoskModel
 from appliance.understanding import home_file, strict_yaml
 from appliance.understanding.language import Language
+from appliance.understanding.phones import PhoneTable
 from appliance.understanding.pronunciations import Pronunciations
 from appliance.understanding.vocabulary import suggestions, unheard
 from appliance.voice.piper import PiperVoice
@@ -52,7 +53,9 @@ def language(text: str = HOME) -> Language:
 
 def told(words: list[str]) -> list[str]:
     document = strict_yaml.parse(HOME, "home.yaml")
-    return [str(word) for word in unheard(words, KNOWN.__contains__, document, Pronunciations(DICTIONARY))]
+    return [
+        str(word) for word in unheard(words, KNOWN.__contains__, document, Pronunciations(DICTIONARY, PhoneTable()))
+    ]
 
 
 def test_what_is_unknown_is_told_with_its_place_and_what_to_do() -> None:
@@ -75,7 +78,7 @@ def test_places_of_a_file_of_hassils_form() -> None:
 
 
 def test_suggestions_are_known_the_likeliest_first() -> None:
-    dictionary = Pronunciations(DICTIONARY)
+    dictionary = Pronunciations(DICTIONARY, PhoneTable())
     assert suggestions("lumière", KNOWN.__contains__, dictionary) == ["lumiere", "lumber"]
     assert suggestions("lumbar", KNOWN.__contains__, dictionary) == ["lumber"]
     assert suggestions("heatpump", KNOWN.__contains__, None) == ["heat pump"]
@@ -83,7 +86,7 @@ def test_suggestions_are_known_the_likeliest_first() -> None:
 
 
 def test_words_of_the_dictionary_by_their_beginning() -> None:
-    dictionary = Pronunciations(DICTIONARY)
+    dictionary = Pronunciations(DICTIONARY, PhoneTable())
     assert list(dictionary.beginning("lum")) == ["lumber", "lumbers"]
     assert list(dictionary.beginning("n")) == ["noodle"]
     assert list(dictionary.beginning("z")) == list(dictionary.beginning("a")) == []

@@ -21,6 +21,7 @@ from appliance.audio.convert import resample
 from appliance.audio.format import Pcm, level_dbfs
 from appliance.errors import ModelError, StageError
 from appliance.models import ModelStore
+from appliance.understanding.language_folder import LanguageFolder
 from appliance.voice.fallback import FallbackVoice
 from appliance.voice.piper import PROGRAM, PiperVoice, Rests
 from appliance.voice.piper_process import onnx_parts, streamed_voice
@@ -28,6 +29,8 @@ from appliance.voice.simple import SimpleVoice
 from appliance.voice.utterance import NOTHING, Cutter, chunks_of
 from appliance.voice.voice import LONGEST_SENTENCE_CHARACTERS, Cancelled, cleaned, never, split_sentences
 from tests.broker import wait_until
+
+ENGLISH = LanguageFolder.of("en").settings
 
 RATE_HZ = 22_050
 
@@ -51,7 +54,7 @@ RATE_HZ = 22_050
     ],
 )
 def test_sentences_end_where_people_end_them(text: str, parts: list[str]) -> None:
-    assert split_sentences(text) == parts
+    assert split_sentences(text, ENGLISH.abbreviations) == parts
 
 
 def test_long_sentences_begin_with_a_short_clause() -> None:
@@ -390,7 +393,7 @@ def test_a_program_that_does_not_speak_is_refused() -> None:
 
 
 def test_the_simple_voice_speaks() -> None:
-    voice = SimpleVoice.find()
+    voice = SimpleVoice.find(ENGLISH.simple_voice)
     if voice is None:
         pytest.skip("neither flite nor espeak-ng is installed")
     voice.start()

@@ -15,6 +15,7 @@ from appliance.errors import ModelError
 from appliance.models import ModelStore, Status
 from appliance.runtimes.tflite import TfliteFile
 from appliance.runtimes.vosk import VoskModel
+from appliance.understanding.language_folder import LanguageFolder
 from appliance.wake.engine import ENGINES, JoinedEngine, Parts, WakeEngine, WakeWord
 from appliance.wake.phrase import PhraseModel
 from appliance.wake.sleeper import Sleeper
@@ -29,7 +30,7 @@ Speak = Callable[[str], Pcm]
 
 @pytest.fixture(scope="module")
 def recognizer(store: ModelStore) -> VoskModel:
-    return VoskModel(store.folder("vosk-small-en-us"))
+    return VoskModel(store.folder("vosk-small-en-us"), LanguageFolder.of("en").settings.common_words.split())
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +110,8 @@ def test_contract_covers_every_engine() -> None:
 
 class ScriptedSpeech:
     """A speech model whose recognizers answer from a script, one line per frame; a line that ends in "." is final."""
+
+    common_words = ("house", "the")
 
     def __init__(self, *answers: str) -> None:
         self._answers = iter(answers)

@@ -14,13 +14,12 @@ from appliance.audio.format import FRAME_MS, FRAMES_PER_S, Frame, level_dbfs, se
 from appliance.audio.health import AudioHealth
 from appliance.audio.noise_floor import RoomNoise
 from appliance.audio.sources import Source
-from appliance.brains import model_folder
+from appliance.brains import load_vosk, model_folder
 from appliance.cli.meter_output import JsonLines, Output, Picture, Reading, Summary, signs_for
 from appliance.config_files import MANIFEST, LoadedConfig
 from appliance.errors import UnknownModelError
 from appliance.events import Event, MicrophoneLost, MicrophoneRestored, WakeDetected
 from appliance.models import Kind, ModelStore
-from appliance.runtimes.vosk import VoskModel
 from appliance.speech.detector import SileroDetector, SpeechDetector
 from appliance.wake import find
 from appliance.wake.engine import JoinedEngine, WakeEngine, WakeWord
@@ -136,11 +135,11 @@ class Meter:
 
 
 def _words(config: LoadedConfig, store: ModelStore) -> list[WakeWord]:
-    names, recognizer = config.config.wake.words, config.config.models.recognizer
+    names = config.config.wake.words
     try:
         return [find(name, store=store) for name in names]
     except UnknownModelError:  # a phrase, which the recognizer spots
-        phrases = VoskModel(model_folder(store, recognizer, Kind.RECOGNIZER))
+        phrases = load_vosk(config, store)
         return [find(name, store=store, phrases=phrases) for name in names]
 
 

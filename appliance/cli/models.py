@@ -1,6 +1,7 @@
 """List, install and verify the models.
 
-`install` without names brings what the appliance needs: recognizer, speech detector, voice and wake words. Each file is
+`install` without names brings what the appliance needs: speech detector and wake words, and recognizer, pronunciations
+and voice of the configured language. Each file is
 checked against the SHA-256 of the manifest; a wrong one is refused, and the model that was there stays.
 """
 
@@ -14,9 +15,12 @@ import msgspec
 from appliance.config_files import MANIFEST, LoadedConfig
 from appliance.errors import ModelError
 from appliance.model_install import installer
-from appliance.models import ModelStore, Status
+from appliance.models import Kind, ModelStore, Status
+from appliance.understanding.language_folder import needed_models
 
 REDRAW_S = 0.2
+
+KINDS_OF_A_LANGUAGE = frozenset({Kind.RECOGNIZER, Kind.PRONUNCIATIONS, Kind.VOICE})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     install = actions.add_parser(
         "install", help="fetch models, check them, put them in place", epilog="Example: appliance models install alexa"
     )
-    install.add_argument("names", nargs="*", metavar="NAME", help="models to install; none: the default set")
+    install.add_argument(
+        "names", nargs="*", metavar="NAME", help="models to install; none: what the configuration needs"
+    )
     install.add_argument(
         "--from",
         dest="origin",
@@ -52,7 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="hash the installed files again; exit code 1 when one is not good",
         epilog="Example: appliance models verify",
     )
-    verify.add_argument("names", nargs="*", metavar="NAME", help="models; none: the default set and all installed ones")
+    verify.add_argument(
+        "names", nargs="*", metavar="NAME", help="models; none: what the configuration needs and all installed ones"
+    )
 
 
 def run(args: argparse.Namespace, config: LoadedConfig) -> int:
@@ -61,9 +69,9 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
     if args.action == "list":
         return _list(store, as_json=args.json)
     if args.action == "verify":
-        return _verify(store, args.names)
+        return _verify(store, args.names, _wanted(store, config))
     names = store.names() if args.all else args.names
-    return _install(store, names or _defaults(store), args.origin)
+    return _install(store, names or _wanted(store, config), args.origin)
 
 
 class Terminal:
@@ -90,8 +98,15 @@ class Terminal:
         print(f"\r\x1b[K  {what[-60:]}: {done_bytes / 1e6:.1f} MB{percent}", end="", file=sys.stderr, flush=True)
 
 
-def _defaults(store: ModelStore) -> list[str]:
-    return [name for name in store.names() if store.entry(name).default]
+def _wanted(store: ModelStore, config: LoadedConfig) -> list[str]:
+    """The default set, but of a language only what the configured one needs. Raises ConfigError, ModelError."""
+    language = needed_models(config)
+    wanted = {store.entry(name).name for name in language}
+    for name in store.names():
+        entry = store.entry(name)
+        if entry.default and entry.kind not in KINDS_OF_A_LANGUAGE:
+            wanted.add(name)
+    return [name for name in store.names() if name in wanted]
 
 
 def _list(store: ModelStore, *, as_json: bool) -> int:
@@ -132,9 +147,8 @@ def _with_features(store: ModelStore, names: list[str]) -> list[str]:
     return list(wanted)
 
 
-def _verify(store: ModelStore, names: list[str]) -> int:
-    defaults = _defaults(store)
-    chosen = names or [name for name in store.names() if name in defaults or store.status(name) is not Status.MISSING]
+def _verify(store: ModelStore, names: list[str], wanted: list[str]) -> int:
+    chosen = names or [name for name in store.names() if name in wanted or store.status(name) is not Status.MISSING]
     good = True
     for name in chosen:
         status, problem = store.status(name), store.problem(name)

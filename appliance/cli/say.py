@@ -11,6 +11,7 @@ from appliance.audio.speakers import DeviceSpeaker, Speaker, WavSpeaker, open_sp
 from appliance.brains import load_hardware, load_voice
 from appliance.config_files import LoadedConfig
 from appliance.errors import AudioError, UsageError
+from appliance.understanding.language_folder import language_of
 from appliance.voice.utterance import chunks_of
 from appliance.voice.voice import split_sentences
 
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: LoadedConfig) -> int:
     """Synthesize and play, sentence by sentence."""
-    sentences = split_sentences(args.text)
+    sentences = split_sentences(args.text, language_of(config).settings.abbreviations)
     if not sentences:
         raise UsageError("say: the text holds nothing that can be spoken")
     speaker: Speaker = WavSpeaker(args.out) if args.out else open_speaker(load_hardware(config))

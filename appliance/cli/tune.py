@@ -19,11 +19,11 @@ from appliance.audio.format import FRAMES_PER_S, Frame, seconds_of_frame
 from appliance.audio.hardware import read
 from appliance.audio.microphone import Microphone
 from appliance.audio.ways import ways_to_microphone
+from appliance.brains import load_vosk
 from appliance.config_files import HARDWARE, MANIFEST, LoadedConfig
 from appliance.errors import AudioError, UnknownModelError
 from appliance.models import ModelStore
 from appliance.report import describe
-from appliance.runtimes.vosk import VoskModel
 from appliance.wake import find
 from appliance.wake.engine import JoinedEngine, WakeWord
 from appliance.wake.tuning import CERTAIN, Finding, Row, Tuning
@@ -120,7 +120,7 @@ def _words(names: Sequence[str], config: LoadedConfig) -> Iterator[WakeWord]:
         try:
             word = find(name, store=store)
         except UnknownModelError:
-            word = find(name, store=store, phrases=VoskModel(store.folder(settings.models.recognizer)))
+            word = find(name, store=store, phrases=load_vosk(config, store))
         yield dataclasses.replace(word, threshold=settings.wake.threshold or word.threshold)
 
 

@@ -5,9 +5,11 @@ import time
 from appliance.brains import find_stop_word, load_brains, load_home, load_language, load_voice, model_folder
 from appliance.config import Config
 from appliance.config_files import LoadedConfig
-from appliance.doctor.findings import Finding, Level, ok, told, warnings_of
+from appliance.doctor.findings import Finding, Level, ok, problem, told, warnings_of
 from appliance.errors import ModelError, UnknownModelError
 from appliance.models import Kind, ModelStore
+from appliance.understanding.language_folder import NONE, chosen_models, language_of
+from appliance.voice.simple import SimpleVoice
 from appliance.wake import check, find
 
 
@@ -21,16 +23,15 @@ def home(loaded: LoadedConfig) -> list[Finding]:
     return [*findings, ok("home", f"{where}: {counts}")]
 
 
-def models(config: Config, store: ModelStore) -> list[Finding]:
+def models(loaded: LoadedConfig, store: ModelStore) -> list[Finding]:
     """Recognizer, pronunciations, detector, voice, wake and stop words: installed, and unharmed by their SHA-256."""
-    chosen = config.models
-    kinds = (
-        (chosen.recognizer, Kind.RECOGNIZER),
-        (chosen.speech_detector, Kind.SPEECH_DETECTOR),
-        (chosen.voice, Kind.VOICE),
-    )
-    findings = [_model(store, name, kind, Level.PROBLEM) for name, kind in kinds]
-    if chosen.pronunciations:
+    config, chosen = loaded.config, chosen_models(loaded)
+    findings = [
+        _model(store, chosen.recognizer, Kind.RECOGNIZER, Level.PROBLEM),
+        _model(store, chosen.speech_detector, Kind.SPEECH_DETECTOR, Level.PROBLEM),
+        _voice(loaded, store, chosen.voice),
+    ]
+    if chosen.pronunciations not in ("", NONE):
         findings.append(_model(store, chosen.pronunciations, Kind.PRONUNCIATIONS, Level.WARNING))
     findings += [_wake_word(word, store) for word in config.wake.words]
     return findings + ([_stop_word(config, store)] if config.wake.stop_word else [])
@@ -43,6 +44,16 @@ def _model(store: ModelStore, name: str, kind: Kind, level: Level) -> Finding:
     except ModelError as error:
         return told(level, "models", error)
     return ok("models", f"{name} ({kind}), {store.entry(name).size}, unharmed")
+
+
+def _voice(loaded: LoadedConfig, store: ModelStore, name: str) -> Finding:
+    """The voice of the language, or the program that is it."""
+    if name not in ("", NONE):
+        return _model(store, name, Kind.VOICE, Level.PROBLEM)
+    programs = language_of(loaded).settings.simple_voice
+    if SimpleVoice.find(programs) is None:
+        return problem("voice", f"{language_of(loaded).settings.name}: none", f"install {' or '.join(programs)}")
+    return ok("voice", f"{language_of(loaded).settings.name}: no model, a simple one")
 
 
 def _wake_word(word: str, store: ModelStore) -> Finding:

@@ -127,7 +127,7 @@ def _models(loaded: LoadedConfig) -> list[Finding]:
     from appliance.doctor import owned
     from appliance.models import ModelStore
 
-    return owned.models(loaded.config, ModelStore(MANIFEST, loaded.models_directory))
+    return owned.models(loaded, ModelStore(MANIFEST, loaded.models_directory))
 
 
 def _start(loaded: LoadedConfig) -> list[Finding]:

@@ -4,7 +4,7 @@
 message or run a program. An action looks at an immutable `Situation`, reaches the world only through `Effects`, and
 returns what the frame loop is to change. It reads no clock and keeps nothing, so it runs on a worker thread.
 
-Answers stand in `appliance/languages/en/answers.yaml`, times and numbers for them are made by `phrases.py`.
+Answers stand in the language's folder (`answers.yaml`), times and numbers for them are made by `phrases.py`.
 """
 
 import dataclasses
@@ -58,12 +58,12 @@ UNMUTED_PERCENT: Final = 50
 class Actions:
     """Carries out intents. Used from one worker thread."""
 
-    def __init__(self, home: HomeConfig, effects: Effects, answer: Answer, phrases: Phrases | None = None) -> None:
+    def __init__(self, home: HomeConfig, effects: Effects, answer: Answer, phrases: Phrases) -> None:
         """`home`: devices and own sentences; `effects`: the way out; `answer`, `phrases`: the language."""
         self._home = home
         self._effects = effects
         self._answer = answer
-        self._phrases = phrases or Phrases.of()
+        self._phrases = phrases
         self._own = {own.name: own for own in home.sentences}
 
     def perform(self, intent: Intent, situation: Situation) -> Done:

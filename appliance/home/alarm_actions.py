@@ -68,7 +68,7 @@ def alarm_snooze(turn: Turn) -> Done:
 
 def _set(turn: Turn, kind: AlarmKind, label: str | None) -> Done:
     if len(turn.situation.alarms) >= LIMIT:
-        return turn.regrets("alarm_too_many", f"{LIMIT} wait", count=turn.phrases.number(LIMIT))
+        return turn.regrets("alarm_too_many", f"{LIMIT} wait", count=turn.phrases.count(LIMIT))
     due, weekdays = _moment(turn)
     ahead = due - _now(turn)
     if ahead <= timedelta():
@@ -113,7 +113,7 @@ def _ask(turn: Turn, kind: AlarmKind) -> Done:
     if len(alarms) == 1:
         return turn.says(f"{kind}_one", told=told)
     key = f"{kind}_list" if len(alarms) <= TOLD else f"{kind}_list_first"
-    return turn.says(key, count=turn.phrases.number(len(alarms)), told=told)
+    return turn.says(key, count=turn.phrases.count(len(alarms)), told=told)
 
 
 def _cancel(turn: Turn, kind: AlarmKind) -> Done:
@@ -122,7 +122,7 @@ def _cancel(turn: Turn, kind: AlarmKind) -> Done:
         return turn.says(f"{kind}_none")
     if len(alarms) == 1:
         return turn.says(f"{kind}_cancelled", CancelAlarm(alarms[0].id), told=_told(turn, alarms[0]))
-    count = turn.phrases.number(len(alarms))
+    count = turn.phrases.count(len(alarms))
     if turn.text("all") is not None:
         return turn.says(f"{kind}s_cancelled", *(CancelAlarm(alarm.id) for alarm in alarms), count=count)
     return turn.regrets(f"{kind}_which", f"{len(alarms)} are meant", count=count)

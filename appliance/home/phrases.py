@@ -2,19 +2,17 @@
 
 Whole sentences stand in the language's `answers.yaml`; this file makes the parts that are put into them, from its
 `spoken.yaml`. Words instead of digits, because voices read `3:05 PM` as "three zero five" and `9:00` as "nine zero
-zero" (heard from Piper). The words of numbers come from Unicode's rules (RBNF), which cover some sixty languages.
+zero" (heard from Piper). The words of numbers come from Unicode's rules (RBNF), which cover some sixty languages; which
+of their sets counts what, the folder says.
 """
 
 from collections.abc import Sequence
 from datetime import date, time, timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property
 from math import ceil
-from pathlib import Path
 from typing import Any, Final
 
-from appliance.understanding import strict_yaml
-
-LANGUAGES: Final = Path(__file__).parent.parent / "languages"
+from appliance.understanding.language_folder import LanguageFolder
 
 WORKDAYS: Final = (0, 1, 2, 3, 4)
 WEEKEND: Final = (5, 6)
@@ -22,6 +20,9 @@ DAILY: Final = (*WORKDAYS, *WEEKEND)
 
 DECIMALS: Final = 2
 """Of a number that is no whole one; nobody wants to hear more."""
+
+OTHER: Final = "other"
+"""Key of `numbers` for what has no own one."""
 
 _UNITS: Final = (("day", 24 * 60 * 60), ("hour", 60 * 60), ("minute", 60), ("second", 1))
 
@@ -35,32 +36,41 @@ class Phrases:
         self._rules = rules
 
     @staticmethod
-    @lru_cache(maxsize=4)
-    def of(language: str = "en") -> "Phrases":
-        """Those of a language folder; the default is the configuration's. Raises ConfigError."""
-        return Phrases(language, strict_yaml.read(LANGUAGES / language / "spoken.yaml").content)
+    def of(language: str) -> "Phrases":
+        """Those of a language, named as `LanguageFolder.of` wants it. Raises ConfigError."""
+        folder = LanguageFolder.of(language)
+        return Phrases(folder.settings.code, folder.spoken())
 
-    def number(self, value: float) -> str:
-        """A number: `forty-two`, `minus three`, `two point five`; rounded to DECIMALS."""
+    def number(self, value: float, counts: str = OTHER) -> str:
+        """A number: `forty-two`, `minus three`, `two point five`; rounded to DECIMALS.
+
+        `counts`: what it is the number of, a unit or another key of the folder's `numbers`.
+        """
         if value < 0:
-            return f"{self._rules['minus']} {self.number(-value)}"
+            return f"{self._rules['minus']} {self.number(-value, counts)}"
         whole, _, digits = f"{value:.{DECIMALS}f}".rstrip("0").rstrip(".").partition(".")
-        words = self._cardinal(int(whole))
-        return " ".join([words, self._rules["point"], *(self._cardinal(int(d)) for d in digits)]) if digits else words
+        if not digits:
+            return self._words(int(whole), counts)
+        return " ".join([self._words(int(whole)), self._rules["point"], *(self._words(int(d)) for d in digits)])
 
-    def listing(self, parts: Sequence[str]) -> str:
-        """At least one part: `one`, `one and two`, `one, two and three`."""
+    def count(self, things: int) -> str:
+        """How many things there are: `three`."""
+        return self._words(things, "things")
+
+    def listing(self, parts: Sequence[str], joined: str = "listing") -> str:
+        """At least one part: `one`, `one and two`, `one, two and three`; `joined` as that key of the folder says."""
         if len(parts) == 1:
             return parts[0]
-        return str(self._rules["and"]).format(first=", ".join(parts[:-1]), last=parts[-1])
+        signs = self._rules[joined]
+        return f"{str(signs['between']).join(parts[:-1])}{signs['last']}{parts[-1]}"
 
     def duration(self, duration_s: int) -> str:
         """A length of time, at least 1 s, exactly: `one hour, two minutes and ten seconds`."""
-        return self.listing([f"{self.number(count)} {self.unit(unit, count)}" for count, unit in _counted(duration_s)])
+        return self.listing([self.amount(count, unit) for count, unit in _counted(duration_s)], "durations")
 
     def duration_before_noun(self, duration_s: int) -> str:
         """The same in front of what lasts that long: `one hour thirty minute` (timer)."""
-        return " ".join(f"{self.number(count)} {self.unit(unit, 1)}" for count, unit in _counted(duration_s))
+        return " ".join(f"{self.number(count, unit)} {self.unit(unit, 1)}" for count, unit in _counted(duration_s))
 
     def remaining(self, seconds: float) -> str:
         """Time left, as exactly as anybody wants to know: whole minutes above an hour, whole hours above a day.
@@ -70,6 +80,15 @@ class Phrases:
         """
         step_s = next((step for bound, step in ((24 * 3600, 3600), (3600, 60)) if seconds > bound), 1)
         return self.duration(max(1, ceil(seconds / step_s) * step_s))
+
+    def amount(self, count: float, unit: str) -> str:
+        """So many of a unit: `two hours`."""
+        return f"{self.number(count, unit)} {self.unit(unit, count)}"
+
+    def same(self, label: str, other: str) -> bool:
+        """Whether two words mean one thing, one or several of it: `egg`, `eggs`; `potato`, `potatoes`."""
+        short, long = sorted((label, other), key=len)
+        return long.startswith(short) and len(long) - len(short) <= int(self._rules["ending_letters"])
 
     def unit(self, unit: str, count: float) -> str:
         """The name of a unit, for so many of it."""
@@ -90,7 +109,9 @@ class Phrases:
         hour = (moment.hour - 1) % 12 + 1 if hours == 12 else moment.hour
         form = "full_hour" if moment.minute == 0 else "below_ten" if moment.minute < 10 else "other"
         return str(rules[form]).format(
-            hour=self.number(hour), minute=self.number(moment.minute), half=rules["halves"][moment.hour // 12]
+            hour=self.number(hour, "hour"),
+            minute=self.number(moment.minute, "minute"),
+            half=rules["halves"][moment.hour // 12],
         )
 
     def calendar_day(self, day: date) -> str:
@@ -103,9 +124,7 @@ class Phrases:
 
     def year(self, day: date) -> str:
         """Its year, as years are said: `twenty twenty-six`."""
-        from unicode_rbnf import FormatPurpose
-
-        return str(self._engine.format_number(day.year, FormatPurpose.YEAR).text)
+        return self._words(day.year, "year")
 
     def day_from(self, day: date, today: date) -> str:
         """When a day is, as seen from another: `today`, `tomorrow`, `on Monday`, `on March third`."""
@@ -123,14 +142,12 @@ class Phrases:
         return str(self._rules["every_weekday"]).format(weekday=days)
 
     def _dated(self, form: str, day: date) -> str:
-        from unicode_rbnf import FormatPurpose
+        weekday, number = self._rules["weekdays"][day.weekday()], self._words(day.day, "date")
+        return str(self._rules[form]).format(weekday=weekday, month=self.month(day), day=number)
 
-        ordinal = self._engine.format_number(day.day, FormatPurpose.ORDINAL).text
-        weekday = self._rules["weekdays"][day.weekday()]
-        return str(self._rules[form]).format(weekday=weekday, month=self.month(day), day=ordinal)
-
-    def _cardinal(self, value: int) -> str:
-        return str(self._engine.format_number(value).text)
+    def _words(self, value: int, counts: str = OTHER) -> str:
+        rules = self._rules["numbers"]
+        return str(self._engine.format_number(value, ruleset_names=[rules.get(counts, rules[OTHER])]).text)
 
     @cached_property
     def _engine(self) -> Any:

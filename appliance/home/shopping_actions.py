@@ -14,7 +14,7 @@ def shopping_add(turn: Turn) -> Done:
     if item in items:
         return turn.says("shopping_there_already", item=item)
     if len(items) >= LIMIT:
-        return turn.regrets("shopping_full", f"{LIMIT} items", count=turn.phrases.number(LIMIT))
+        return turn.regrets("shopping_full", f"{LIMIT} items", count=turn.phrases.count(LIMIT))
     return turn.says("shopping_added", KeepShopping((*items, item)), item=item)
 
 
@@ -43,7 +43,7 @@ def shopping_clear(turn: Turn) -> Done:
     items = turn.situation.shopping
     if not items:
         return turn.says("shopping_empty")
-    return turn.says("shopping_cleared", KeepShopping(()), count=turn.phrases.number(len(items)))
+    return turn.says("shopping_cleared", KeepShopping(()), count=turn.phrases.count(len(items)))
 
 
 def _item(turn: Turn) -> str:

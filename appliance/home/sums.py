@@ -36,8 +36,8 @@ def convert(turn: Turn) -> Done:
     result = converted(number, unit, other)
     return turn.says(
         _key(turn, "converted", result),
-        amount=f"{turn.phrases.number(number)} {turn.phrases.unit(unit, number)}",
-        result=f"{turn.phrases.number(result)} {turn.phrases.unit(other, result)}",
+        amount=turn.phrases.amount(number, unit),
+        result=turn.phrases.amount(result, other),
     )
 
 

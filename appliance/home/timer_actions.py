@@ -18,9 +18,6 @@ from appliance.home.turn import (
 )
 from appliance.intent import Outcome
 
-ENDING_LETTERS: Final = 2
-"""Of a plural."""
-
 TIMERS_TOLD: Final = 3
 """How many timers are told one by one: nobody remembers more from one answer."""
 
@@ -33,7 +30,7 @@ def timer_set(turn: Turn) -> Done:
     if not SHORTEST_S <= duration_s <= LONGEST_S:
         return turn.regrets("timer_range", f"{duration_s} s", longest=turn.phrases.duration(LONGEST_S))
     if len(turn.situation.timers) >= LIMIT:
-        return turn.regrets("timer_too_many", f"{LIMIT} timers run", count=turn.phrases.number(LIMIT))
+        return turn.regrets("timer_too_many", f"{LIMIT} timers run", count=turn.phrases.count(LIMIT))
     change, duration = SetTimer(duration_s=duration_s, label=label), turn.phrases.duration(duration_s)
     if label is None:
         return turn.says("timer_set", change, duration=duration)
@@ -54,7 +51,7 @@ def timer_ask(turn: Turn) -> Done:
         for timer in timers[:TIMERS_TOLD]
     ]
     key = "timer_list" if len(timers) <= TIMERS_TOLD else "timer_list_first"
-    return turn.says(key, count=turn.phrases.number(len(timers)), timers=turn.phrases.listing(told))
+    return turn.says(key, count=turn.phrases.count(len(timers)), timers=turn.phrases.listing(told))
 
 
 def timer_cancel(turn: Turn) -> Done:
@@ -69,7 +66,7 @@ def timer_cancel(turn: Turn) -> Done:
         return _no_timer(turn)
     if len(timers) == 1:
         return turn.says("timer_cancelled", CancelTimer(timers[0].id), timer=_called(turn, timers[0]))
-    count = turn.phrases.number(len(timers))
+    count = turn.phrases.count(len(timers))
     if turn.text("all") is not None:
         return turn.says("timers_cancelled", *(CancelTimer(timer.id) for timer in timers), count=count)
     return _which(turn, timers)
@@ -132,7 +129,7 @@ def _changed(turn: Turn, by_s: int) -> Done:
 
 
 def _which(turn: Turn, timers: tuple[Timer, ...]) -> Done:
-    count = turn.phrases.number(len(timers))
+    count = turn.phrases.count(len(timers))
     return turn.regrets("timer_which", f"{len(timers)} timers are meant", count=count)
 
 
@@ -142,16 +139,9 @@ def _timers_meant(turn: Turn, *, with_duration: bool = True) -> tuple[Timer, ...
     return tuple(
         timer
         for timer in turn.situation.timers
-        if (label is None or _same(timer.label, label)) and (length is None or timer.duration_s == length)
+        if (label is None or (timer.label is not None and turn.phrases.same(timer.label, label)))
+        and (length is None or timer.duration_s == length)
     )
-
-
-def _same(label: str | None, other: str) -> bool:
-    """Whether two labels mean one thing, one or several of it: `egg`, `eggs`; `potato`, `potatoes`."""
-    if label is None:
-        return False
-    short, long = sorted((label, other), key=len)
-    return long.startswith(short) and len(long) - len(short) <= ENDING_LETTERS
 
 
 def _no_timer(turn: Turn) -> Done:

@@ -4,7 +4,7 @@ All immutable, so that it may travel between the frame loop and the worker that 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -180,7 +180,7 @@ class Turn:
     answer: Answer
     intent: Intent
     situation: Situation
-    phrases: Phrases = field(default_factory=Phrases.of)
+    phrases: Phrases
 
     def says(self, key: str, *changes: Change, **values: str) -> Done:
         """It is done: the answer of that key, and the changes."""

@@ -18,6 +18,9 @@ from appliance.errors import ModelError
 UNKNOWN = "[unk]"
 """Sentence that stands for everything else; without it the recognizer must choose one of the sentences."""
 
+_UNKNOWN_NAMES = (UNKNOWN, "<UNK>", "<unk>")
+"""What models of different makers call it."""
+
 _PARTS = ("am/final.mdl", "conf/model.conf", "conf/mfcc.conf")
 
 
@@ -47,8 +50,8 @@ class Recognizer(Protocol):
 class VoskModel:
     """A speech model, loaded once (0.4 s, 125 MB) and shared by every recognizer made from it."""
 
-    def __init__(self, path: Path) -> None:
-        """Load the model in this folder.
+    def __init__(self, path: Path, common_words: Sequence[str] = ()) -> None:
+        """Load the model in this folder. `common_words`: of its language, for those that tell a phrase from speech.
 
         Raises:
             ModelError: the folder holds no Vosk model, or the library refuses it.
@@ -67,16 +70,20 @@ class VoskModel:
                 self._model: Any = vosk.Model(str(folder))
         except Exception as error:  # the library raises nothing narrower
             raise ModelError(f"{path}: Vosk cannot load the model ({error}); install it again") from None
+        self.common_words = tuple(common_words)
+        self.unknown = next((name for name in _UNKNOWN_NAMES if self.knows(name)), UNKNOWN)
+        """What this model calls UNKNOWN, in its results, too."""
 
     def knows(self, word: str) -> bool:
-        """Whether a single word, in lower case, is in the vocabulary."""
+        """Whether a single word, in small letters, is in the vocabulary."""
         return bool(self._model.vosk_model_find_word(word) >= 0)
 
     def recognizer(self, sentences: Sequence[str] | None) -> Recognizer:
         """A fresh recognizer of these sentences (all their words must be known), or of free speech for None."""
         if sentences is None:
             return cast(Recognizer, self._recognizer_class(self._model, SAMPLE_RATE_HZ))
-        grammar = json.dumps(list(sentences))
+        said = [self.unknown if sentence == UNKNOWN else sentence for sentence in sentences]
+        grammar = json.dumps(said, ensure_ascii=False)  # Vosk takes what is escaped for a word of its own
         return cast(Recognizer, self._recognizer_class(self._model, SAMPLE_RATE_HZ, grammar))
 
 

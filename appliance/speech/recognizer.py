@@ -125,7 +125,7 @@ class VoskRecognizer:
         for phrase in self._wake_phrases:
             _, found, after = f" {text} ".rpartition(f" {phrase} ")
             text, heard = (after.strip(), True) if found else (text, heard)
-        words = text.split()
+        words = [UNKNOWN if word == self._model.unknown else word for word in text.split()]
         while words and words[0] == UNKNOWN:
             words.pop(0)
         return " ".join(words), heard

@@ -13,16 +13,16 @@ from typing import Any
 
 from appliance.errors import ConfigError
 from appliance.intent import Completion, Intent
-from appliance.understanding import home_templates, joined, sampling, strict_yaml
+from appliance.understanding import home_templates, joined, sampling
 from appliance.understanding.automaton import TooLargeError, WordGraph, with_joining_words, word_graph
 from appliance.understanding.completion import Completeness
 from appliance.understanding.home_file import ALL_AREAS, HomeConfig
+from appliance.understanding.language_folder import LanguageFolder, built_in, read_templates
 from appliance.understanding.nearest import NearestSentence
 from appliance.understanding.templates import Templates
 from appliance.understanding.values import normalised, slots_and_values
 from appliance.understanding.words import words_of
 
-LANGUAGES = Path(__file__).parent.parent / "languages"
 TEXT_CHARACTERS_MAX = 500
 """Longer texts match nothing; the longest sentences have about 120 characters."""
 
@@ -52,13 +52,14 @@ class Own:
     """What the recognizer hears -> what the owner writes for it."""
 
     file: Path | None = None
+    """His file of templates, instead of the built-in ones."""
 
 
 class Language:
     """A closed language: matches texts, names the nearest sentence, and teaches the recognizer."""
 
     def __init__(
-        self, templates: Templates, answers: dict[str, str], own: Own, joining_words: Sequence[str] = ()
+        self, templates: Templates, folder: LanguageFolder, own: Own, joining_words: Sequence[str] = ()
     ) -> None:
         """Made by `built_in` and `from_sentences_file`; `joining_words` stand between two commands."""
         self._templates = templates
@@ -70,7 +71,8 @@ class Language:
         self._heard = re.compile(rf"(?<![\w'])(?:{'|'.join(map(re.escape, longest_first)) or '(?!)'})(?![\w'])")
         self._joining_words = tuple(joining_words)
         self._training_sentences = TRAINING_SENTENCES_BUILT_IN if joining_words else TRAINING_SENTENCES
-        self._answers = answers
+        self._answers = folder.answers()
+        self._signs = folder.settings.signs
         self._context = {"area": {"value": own.area, "text": ""}}
         skip = "|".join(re.escape(words) for words in templates.skip_words) or "(?!)"
         self._lead_in = re.compile(rf"^(?:(?:{skip})\s+)+")
@@ -86,27 +88,27 @@ class Language:
         `area`: id or name of the area in which the appliance stands; empty: 'the lights' are all lights of the home.
         Raises ConfigError when there is no such language or area, or an own sentence does not fit.
         """
-        folder = LANGUAGES / name
-        files = sorted(folder.glob("sentences*.yaml")) if name.isalpha() else []
-        if not files:
-            known = ", ".join(sorted(path.name for path in LANGUAGES.iterdir() if path.is_dir()))
-            raise ConfigError(f"home.language = {name!r}: no such language; known: {known}")
-        source = _merged([_read(file) for file in files])
+        folder = LanguageFolder.of(name)
+        source = folder.sentences()
         _add_home(source, home)
         templates = Templates(source, "the language with the home file")
         home_templates.check_slots(home, templates.trees)
         own = Own(area=_own_area(home, area), spellings=home_templates.spellings(home))
-        return Language(templates, _answers_of(name), own, source.get("joining_words", ()))
+        return Language(templates, folder, own, source.get("joining_words", ()))
 
     @staticmethod
-    def from_sentences_file(path: Path) -> "Language":
-        """A file of hassil's form instead of the built-in language. Raises ConfigError."""
-        source = _read(path)
-        language = source.get("language")
-        if isinstance(language, str) and (LANGUAGES / language / "sentences.yaml").is_file():
-            own = _read(LANGUAGES / language / "sentences.yaml")
+    def from_sentences_file(path: Path, language: str) -> "Language":
+        """A file of hassil's form instead of the built-in language. Raises ConfigError.
+
+        `language`: as for `built_in`, in which it answers where the file is in none of the built-in languages.
+        """
+        source = read_templates(path)
+        named = source.get("language")
+        folder = LanguageFolder.of(named if named in built_in() else language)
+        if named == folder.settings.code:
+            own = folder.sentences()
             source = {key: own.get(key, ()) for key in ("small_words", "yes_words", "no_words")} | source
-        return Language(Templates(source, str(path)), _answers_of("en"), Own(file=path))
+        return Language(Templates(source, str(path)), folder, Own(file=path))
 
     @property
     def free_slots(self) -> frozenset[str]:
@@ -128,13 +130,13 @@ class Language:
         `values` holds whole numbers, seconds (`duration`), percent, ids of areas (`area`) and devices (`device`,
         `scene`), and True for `all`. Area ALL_AREAS is the whole home.
         """
-        return self._remembered(normalised(text), tolerant=False) if len(text) <= TEXT_CHARACTERS_MAX else None
+        return self._remembered(self._normalised(text), tolerant=False) if len(text) <= TEXT_CHARACTERS_MAX else None
 
     def match_any(self, texts: Sequence[str]) -> Intent | None:
         """The intent of the first text, best first, that the language says; else of the first that it says but for
         small words (articles and the like) that are missing.
         """
-        known = [normalised(text) for text in texts if len(text) <= TEXT_CHARACTERS_MAX]
+        known = [self._normalised(text) for text in texts if len(text) <= TEXT_CHARACTERS_MAX]
         for tolerant in (False, True):
             for text in known:
                 if (intent := self._remembered(text, tolerant=tolerant)) is not None:
@@ -144,8 +146,8 @@ class Language:
     def nearest(self, text: str) -> tuple[str, float] | None:
         """The most similar sentence and its likeness, 0..1, 1 = the same; None when no word of it is known."""
         if self.match(text) is not None:
-            return normalised(text), 1.0
-        found = self._nearest.find(normalised(text[:TEXT_CHARACTERS_MAX]))
+            return self._normalised(text), 1.0
+        found = self._nearest.find(self._normalised(text[:TEXT_CHARACTERS_MAX]))
         return found and (self.spelled(found[0]), found[1])
 
     def sentences(self, count: int | None = None, seed: int = 0) -> list[str]:
@@ -176,7 +178,7 @@ class Language:
         """How far a command has come that begins with this text; a yes or no is whole."""
         if self.agrees(text) is not None:
             return Completion.CLOSED
-        return self._completeness.of(self.bare(normalised(text[:TEXT_CHARACTERS_MAX])))
+        return self._completeness.of(self.bare(self._normalised(text[:TEXT_CHARACTERS_MAX])))
 
     def bare(self, text: str) -> str:
         """A normalised text without 'please' and the like before and behind it."""
@@ -188,7 +190,7 @@ class Language:
 
     def agrees(self, text: str) -> bool | None:
         """Whether a text is a yes (True) or a no (False) to a question; None when it is neither."""
-        said = normalised(text)
+        said = self._normalised(text)
         return said in self._templates.yes_words if said in self._templates.yes_no_words else None
 
     def intents(self) -> frozenset[str]:
@@ -201,6 +203,9 @@ class Language:
             return self._answers[key].format_map(values)
         except (KeyError, ValueError, IndexError) as error:
             raise ConfigError(f"answers.yaml: {key}: no such answer, or it wants another value ({error!r})") from None
+
+    def _normalised(self, text: str) -> str:
+        return normalised(text, self._signs)
 
     def _match(self, text: str, *, tolerant: bool) -> Intent | None:
         """One command, or two joined."""
@@ -260,34 +265,3 @@ def _add_home(source: dict[str, Any], home: HomeConfig) -> None:
                 raise ConfigError(f"home file: {kind}: '{name}' belongs to the built-in language; choose another name")
     source["lists"] |= home_templates.lists_of(home) | home_templates.extended_lists(home, source["lists"])
     source["intents"] = home_templates.intents_of(home) | source["intents"]
-
-
-def _merged(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    whole: dict[str, Any] = {}
-    for part in parts:
-        for key, value in part.items():
-            whole[key] = whole.get(key, {}) | value if isinstance(value, dict) else value
-    return whole
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """A YAML file whose top is a map. Raises ConfigError."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as UTF-8 text ({error}); name another file") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f":{where.line + 1}" if where is not None else ""
-        reason = getattr(error, "problem", None) or error
-        raise ConfigError(f"{path}{line}: not valid YAML: {reason}; check quotes and indentation") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: not a file of sentence templates; it must hold language, intents and lists")
-    return content
-
-
-def _answers_of(name: str) -> dict[str, str]:
-    answers: dict[str, str] = strict_yaml.read(LANGUAGES / name / "answers.yaml").content
-    return answers

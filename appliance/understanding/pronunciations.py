@@ -1,11 +1,12 @@
-"""How words sound: a dictionary of pronunciations, as phones.
+"""How words sound, as phones: by a dictionary of pronunciations, or by the letters of the words.
 
 The dictionary is a text file in the form of CMUdict: a line is a word, a blank, and its phones; further ways to say a
 word follow it as `word(2)`. The lines are in order of their words, so a word is found by bisection in 50 us, and only
 the bytes of the file (3 MB) are held.
 
-A word that the dictionary lacks is not guessed at (rules of spelling are wrong for the very names that are missing): it
-is one phone of its own, which nothing else sounds like, so it is right or wrong as a whole.
+A word that the dictionary lacks is not guessed at, unless the language says how its letters sound (English does not:
+its spelling would mislead about the very names that are missing). It is one phone of its own, which nothing else sounds
+like, so it is right or wrong as a whole.
 """
 
 import functools
@@ -13,11 +14,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from appliance.errors import ModelError
+from appliance.understanding.phones import Phones, PhoneTable
 
-FILE = "cmudict-en-us.dict"
-"""The file in the model's folder."""
-
-Phones = tuple[str, ...]
+SUFFIX = ".dict"
+"""How the file in the model's folder ends."""
 
 WAYS_MAX = 4
 """Ways to say a word that are taken; CMUdict has at most five."""
@@ -26,25 +26,27 @@ WAYS_MAX = 4
 class Pronunciations:
     """Looks words up. The same word always has the same phones."""
 
-    def __init__(self, lines: bytes, sounds_like: Mapping[str, str] | None = None) -> None:
-        """`lines`: the dictionary, in order of its words. `sounds_like`: a word of the owner's, and known words, which
-        together sound like it; they come before the dictionary.
+    def __init__(self, lines: bytes, table: PhoneTable, sounds_like: Mapping[str, str] | None = None) -> None:
+        """`lines`: the dictionary, in order of its words; empty: none. `table`: the phones of the language.
+        `sounds_like`: a word of the owner's, and known words, which together sound like it; they come first.
         """
         self._lines = lines
+        self.table = table
         self._sounds_like = dict(sounds_like or {})
         self.of = functools.lru_cache(maxsize=8192)(self._of)
 
     @staticmethod
-    def read(folder: Path, sounds_like: Mapping[str, str] | None = None) -> "Pronunciations":
+    def read(folder: Path, table: PhoneTable) -> "Pronunciations":
         """From a model's folder. Raises ModelError."""
+        file = next(folder.glob(f"*{SUFFIX}"), folder / f"*{SUFFIX}")
         try:
-            return Pronunciations((folder / FILE).read_bytes(), sounds_like)
+            return Pronunciations(file.read_bytes(), table)
         except OSError as error:
-            raise ModelError(f"{folder / FILE}: {error.strerror}; install it with appliance models install") from None
+            raise ModelError(f"{file}: {error.strerror}; install it with appliance models install") from None
 
     def knows(self, word: str) -> bool:
-        """Whether its sound is known, by the dictionary or the owner."""
-        return word in self._sounds_like or bool(self._found(word))
+        """Whether its sound is known, by the owner, the dictionary or its letters."""
+        return word in self._sounds_like or bool(self._found(word) or self.table.spelled(word))
 
     def beginning(self, letters: str) -> Iterator[str]:
         """The dictionary's words that begin so, in order."""
@@ -60,7 +62,7 @@ class Pronunciations:
         return self._dictionary(word)
 
     def _dictionary(self, word: str) -> tuple[Phones, ...]:
-        return self._found(word) or ((word,),)
+        return self._found(word) or (self.table.spelled(word) or (word,),)
 
     def _found(self, word: str) -> tuple[Phones, ...]:
         wanted = word.encode()

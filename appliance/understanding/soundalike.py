@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.understanding.automaton import WordGraph
-from appliance.understanding.phones import LOST, Costs, PhoneCosts
-from appliance.understanding.pronunciations import Phones, Pronunciations
+from appliance.understanding.phones import LOST, Costs, PhoneCosts, Phones
+from appliance.understanding.pronunciations import Pronunciations
 
 Numbers = NDArray[np.int64]
 
@@ -59,7 +59,7 @@ class SoundMatcher:
         self._pronunciations = pronunciations
         self._words = sorted({word for arcs in words.arcs for word, _ in arcs})
         own = (phone for word in self._words for way in pronunciations.of(word) for phone in way)
-        self._costs = PhoneCosts(own)
+        self._costs = PhoneCosts(pronunciations.table, own)
         arcs, states = _phone_arcs(words, pronunciations, self._costs, {w: n for n, w in enumerate(self._words)})
         self._from, self._to, self._phone, self._word = np.array(arcs, np.int64).reshape(-1, 4).T.copy()
         self._onward = _Sweep(self._from, self._to, self._phone, states, self._costs)

@@ -2,6 +2,8 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from appliance.events import Slots, Values
@@ -18,13 +20,18 @@ MORE = "_more"
 
 HALF_DAY_MINUTES = 12 * 60
 
-_PUNCTUATION = re.compile(r"[,?!;:\"…¿¡“”„«»()\[\]{}<>|]|\.(?!\d)")
+_PUNCTUATION = re.compile(r"[,?!;:\"…¿¡“”„«»()\[\]{}<>|、。]|\.(?!\d)")
 _DASHES = re.compile(r"[-‐‑–—_/]")  # noqa: RUF001  the dashes that people type
 
 
-def normalised(text: str) -> str:
-    """Text as the recognizer would write it: small letters, no punctuation, single spaces; digits stay digits."""
-    text = unicodedata.normalize("NFKC", text).casefold().replace("’", "'").replace("%", " percent ")  # noqa: RUF001
+def normalised(text: str, signs: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Text as the recognizer would write it: small letters, no punctuation, single spaces; digits stay digits.
+
+    `signs`: what is typed as a sign, and the words for it.
+    """
+    text = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")  # noqa: RUF001
+    for sign, words in signs.items():
+        text = text.replace(sign, f" {words} ")
     return " ".join(_DASHES.sub(" ", _PUNCTUATION.sub(" ", text)).split())
 
 

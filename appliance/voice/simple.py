@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import unicodedata
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,11 +19,8 @@ from appliance.audio.format import FRAMES_PER_S, Pcm
 from appliance.errors import StageError
 from appliance.voice.voice import Cancelled, cleaned, never
 
-PROGRAMS: Final = {
-    "flite": ("-voice", "slt", "-f", "{text}", "-o", "{sound}"),
-    "espeak-ng": ("-f", "{text}", "-w", "{sound}"),
-}
-"""Best first: of 50 sentences of a home a recognizer misheard 9 % of flite's words and 32 % of espeak-ng's."""
+PROGRAMS: Final = {"flite": ("-f", "{text}", "-o", "{sound}"), "espeak-ng": ("-f", "{text}", "-w", "{sound}")}
+"""How each takes its text and gives its sound; which of them speaks a language, and how, its folder says."""
 
 MEMORY: Final = Path("/dev/shm")
 """A file system in memory: what is said is not written to the disk."""
@@ -34,27 +31,28 @@ SENTENCE_TIMEOUT_S: Final = 10.0
 class SimpleVoice:
     """Starts a program for each sentence. The text goes through a file: arguments are visible to every user."""
 
-    def __init__(self, name: str, program: str) -> None:
+    def __init__(self, name: str, program: str, options: Sequence[str] = ()) -> None:
         """Try the program once, which also tells the rate. Raises StageError.
 
         Args:
             name: row of `PROGRAMS`.
             program: path of the executable.
+            options: its arguments for language, voice and speed.
         """
         self._name = name
-        self._command = (program, *PROGRAMS[name])
-        self._rate_hz, _ = self._say("ready")
+        self._command = (program, *options, *PROGRAMS[name])
+        self._rate_hz, _ = self._say("1")
         if self._rate_hz % FRAMES_PER_S:
             raise StageError(f"{name} speaks at {self._rate_hz} Hz, not a multiple of 50; use another voice of it")
 
     @classmethod
-    def find(cls) -> "SimpleVoice | None":
-        """The best of `PROGRAMS` that is installed and works; None when there is none."""
-        for name in PROGRAMS:
+    def find(cls, programs: Mapping[str, Sequence[str]]) -> "SimpleVoice | None":
+        """The first of these programs, with their options, that is installed and works; None when there is none."""
+        for name, options in programs.items():
             program = shutil.which(name)
-            if program is not None:
+            if program is not None and name in PROGRAMS:
                 with contextlib.suppress(StageError):
-                    return cls(name, program)
+                    return cls(name, program, options)
         return None
 
     @property

@@ -6,7 +6,7 @@ second of speech takes 0.06 to 0.1 s to make on a desktop core, and much longer 
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, Protocol
 
 import numpy as np
@@ -61,14 +61,15 @@ def joined(parts: Iterable[Pcm]) -> Pcm:
     return np.concatenate([np.zeros(0, np.int16), *parts])
 
 
-def split_sentences(text: str) -> list[str]:
+def split_sentences(text: str, abbreviations: Collection[str] = ()) -> list[str]:
     """The parts of a text in the order in which they are to be said, each ready for `Voice.synthesize`.
 
-    Borders are the ends of sentences, and commas in sentences of more than 80 characters. Decimals, times and
-    abbreviations are left whole. No part is longer than 160 characters or without a letter or digit; none is lost.
+    Borders are the ends of sentences, and commas in sentences of more than 80 characters. Decimals, times and the
+    `abbreviations` of the language, in small letters with their full stop, are left whole. No part is longer than 160
+    characters or without a letter or digit; none is lost.
     """
     parts: list[str] = []
-    for sentence in _sentences(cleaned(text)):
+    for sentence in _sentences(cleaned(text), abbreviations):
         parts += [part for clause in _clauses(sentence) for part in bounded(clause)]
     return [part for part in parts if any(character.isalnum() for character in part)]
 
@@ -92,22 +93,17 @@ def bounded(text: str) -> list[str]:
 
 
 _PHONEME_BRACKETS: Final = re.compile(r"\[{2,}|\]{2,}")
-_SENTENCE_END: Final = re.compile(r"[.!?;…]+[\"'\u201d\u2019)\]]*(?=\s)")
+_SENTENCE_END: Final = re.compile(r"[.!?;…]+[\"'\u201d\u2019)\]]*(?=\s)|[\u3002\uff01\uff1f]+")
 _CLAUSE_END: Final = re.compile(r"[,:](?=\s)")
 _DOTTED: Final = re.compile(r"(?:[^\W\d]\.)+", re.IGNORECASE)
 """Initials and the like: a.m., e.g., U.S., J."""
 
-_ABBREVIATIONS: Final = frozenset(
-    {"dr.", "mr.", "mrs.", "ms.", "st.", "prof.", "approx.", "etc.", "vs.", "no.", "min."}
-)
-"""Words whose full stop does not end a sentence. A sentence that does end with one is said with the next: no harm."""
 
-
-def _sentences(text: str) -> list[str]:
+def _sentences(text: str, abbreviations: Collection[str]) -> list[str]:
     sentences, start = [], 0
     for end in _SENTENCE_END.finditer(text):
         word = text[text.rfind(" ", 0, end.start()) + 1 : end.end()].lstrip("\"'\u201c\u2018([").lower()
-        if word not in _ABBREVIATIONS and not _DOTTED.fullmatch(word):
+        if word not in abbreviations and not _DOTTED.fullmatch(word):
             sentences.append(text[start : end.end()].strip())
             start = end.end()
     return [*sentences, text[start:].strip()]

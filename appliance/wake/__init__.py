@@ -55,7 +55,7 @@ def find(name_or_path: str | Path, *, store: ModelStore | None = None, phrases: 
         return _from_phrase(normal(asked).replace("_", " "), phrases)
     raise UnknownModelError(
         f'no wake word "{asked}"; there are {", ".join(known.values())}; '
-        f"other phrases need a speech recognizer (appliance models install vosk-small-en-us)"
+        f"other phrases need a speech recognizer (appliance models install)"
     )
 
 

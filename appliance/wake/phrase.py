@@ -20,22 +20,6 @@ WINDOW_FRAMES = 2 * STEP_FRAMES
 THRESHOLD = 0.6
 """15 frames of two steps. In 52 minutes of speech "computer" was taken back 7 times, each time after one step."""
 
-_COMPETITORS = """
-a about add after again air all also am an and any are around as ask at away back bad be because been before big book
-both boy but buy by call came can car change city close cold come could cut day did different do does door down each
-early eat eight end even every eye far father few find first five follow food for found four friend from get girl give
-go good great had half hand hard has have he head hear help her here high him his home hot house how i if important in
-into is it just keep kind know land large last late learn left let letter life light like line little live long look
-made make man many may me mean men might more most mother move much music must my name near need never new next night
-nine no not now number of off often oh old on one open or other our out over page paper part people picture place plan
-play please point put quick read really right room run said same saw say school second see sentence set seven she short
-should show side six small so some something sound spell start stop story study such take talk tell ten than thank that
-the their them then there these they thing think this three through time to today together told too took try turn two
-under until up us use very wait walk want was watch water way we well went were what when where which while white who
-why will wish with word work world would write year yes you young your zero
-"""
-"""Common English words; those the recognizer does not know (another language) are left out."""
-
 _HOLD_FRAMES = FRAMES_PER_S
 """A phrase scores for a second, so that it can be heard again later in the same utterance."""
 _RENEW_FRAMES = 60 * FRAMES_PER_S
@@ -58,7 +42,7 @@ class PhraseModel:
                 f'wake word "{phrase}": the recognizer does not know "{" ".join(unknown)}"; '
                 f"choose other words, or a name from appliance models list"
             )
-        others = [word for word in _COMPETITORS.split() if word not in self._words and model.knows(word)]
+        others = [word for word in model.common_words if word not in self._words and model.knows(word)]
         self._sentences = [phrase, *others, UNKNOWN]
         self._model = model
         self._recognizer: Recognizer = model.recognizer(self._sentences)

@@ -19,6 +19,7 @@ from appliance.errors import ModelError, UsageError
 from appliance.models import Kind, ModelStore
 from appliance.runtimes.tflite import TfliteFile, TfliteModel, choose_runtime
 from appliance.runtimes.vosk import VoskModel
+from appliance.understanding.language_folder import LanguageFolder, Settings
 from appliance.wake.engine import JoinedEngine, Parts, WakeEngine, WakeModel, WakeWord, with_verifier
 from appliance.wake.features import MICRO_BANDS
 from appliance.wake.phrase import THRESHOLD, WINDOW_FRAMES
@@ -84,7 +85,8 @@ def find(reference: Reference) -> Contestant:
         threshold=word.threshold,
         window=word.window,
         runtime=_runtime("vosk" if word.engine == "phrase" else None),
-        size_bytes=sum(len(file.contents) for file in word.parts.files) or store.entry(_recognizer(store)).size_bytes,
+        size_bytes=sum(len(file.contents) for file in word.parts.files)
+        or store.entry(_english().recognizer).size_bytes,
         verifier_bytes=word.parts.verifier.size_bytes if word.parts.verifier else 0,
         sha256=_sha256(word.parts.files[:1]),
         open=lambda: JoinedEngine(word.open_front_end(), word.open_model()),
@@ -145,18 +147,14 @@ def _word(model: str, engine: str | None, store: ModelStore) -> WakeWord:
 
 
 def _phrase(phrase: str, store: ModelStore) -> WakeWord:
-    said = re.sub(r"[\s_-]+", " ", phrase.strip().lower())
+    english, said = _english(), re.sub(r"[\s_-]+", " ", phrase.strip().lower())
     return WakeWord(
         name=said.replace(" ", "_"),
         engine="phrase",
         threshold=THRESHOLD,
         window=WINDOW_FRAMES,
-        parts=Parts(recognizer=VoskModel(store.folder(_recognizer(store))), phrase=said),
+        parts=Parts(recognizer=VoskModel(store.folder(english.recognizer), english.common_words.split()), phrase=said),
     )
-
-
-def _recognizer(store: ModelStore) -> str:
-    return store.names(Kind.RECOGNIZER)[0]
 
 
 def _openwakeword(path: Path, store: ModelStore) -> WakeWord:
@@ -187,6 +185,10 @@ def _float(path: Path) -> Contestant:
         sha256=_sha256([file]),
         open=lambda: JoinedEngine(word.open_front_end(), open_model()),
     )
+
+
+def _english() -> Settings:
+    return LanguageFolder.of("en").settings
 
 
 def _sha256(files: Sequence[TfliteFile]) -> str:
