@@ -1,6 +1,7 @@
 """Puts the stages together: the only place, with the daemon and replay, that knows them all."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,15 +16,19 @@ from appliance.dialog import Dialog
 from appliance.dialog_handlers import PRE_ROLL_FRAMES
 from appliance.home.actions import Actions
 from appliance.home.effects import HomeEffects, Publish
+from appliance.home.frequent import frequent_answers
 from appliance.home.phrases import Phrases
 from appliance.inbox import Inbox
 from appliance.keeping import CLIPS_INBOX, Keeping, near_misses_folder
 from appliance.listening import RECOGNITION_INBOX, Listening, Understander
 from appliance.loop import FrameLoop, Publisher, Renewal, Rules, Stages
+from appliance.preparing import Preparing
 from appliance.speaking import Reference, Speaking
 from appliance.speech.endpoint import Endpointer, limits_of
 from appliance.trace import Tracer
 from appliance.understanding.language_folder import language_of
+from appliance.voice.answer_cache import AnswerCache
+from appliance.voice.answer_folder import AnswerFolder
 from appliance.voice.voice import Voice
 from appliance.wake.spotter import Spotter
 from appliance.worker import InlineWorker, ThreadWorker, Worker
@@ -108,11 +113,13 @@ class Surroundings:
 def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
     """A frame loop with its stages as new."""
     parts = build_renewal(brains, around)
+    cache = AnswerCache()
     speaking = Speaking(
         voice=around.voice,
         player=Player(around.speaker, lead_frames=around.lead_frames),
         worker=around.workers.voice,
         post=around.inbox.post,
+        cache=cache if around.state is not None else None,
         reference=around.reference,
         tracer=around.tracer,
         abbreviations=language_of(brains.loaded).settings.abbreviations,
@@ -133,6 +140,7 @@ def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
         dialog=Dialog(apology=parts.apology),
         inbox=around.inbox,
         keeping=parts.keeping,
+        preparing=_preparing(brains, parts.frequent_answers, cache, around),
     )
     return FrameLoop(stages, parts.rules, around.publish, around.tracer)
 
@@ -144,6 +152,15 @@ def build_renewal(brains: Brains, around: Surroundings) -> Renewal:
     ring = Ring(PRE_ROLL_FRAMES + limits.no_speech_frames + limits.longest_frames + limits.silence_frames)
     programs = [own.run.timeout_s for own in brains.home.sentences if own.run is not None]
     slowest_program_ms = max(programs, default=0) * 1000
+    actions = Actions(
+        brains.home,
+        HomeEffects(around.publish_mqtt),
+        brains.language.answer,
+        Phrases.of(brains.loaded.language),
+    )
+    frequent = (
+        () if around.state is None else frequent_answers(actions, brains.language, brains.home, config.device.area)
+    )
     return Renewal(
         ring=ring,
         spotter=_spotter(brains),
@@ -157,12 +174,7 @@ def build_renewal(brains: Brains, around: Surroundings) -> Renewal:
             worker=around.workers.recognition,
             tracer=around.tracer,
         ),
-        actions=Actions(
-            brains.home,
-            HomeEffects(around.publish_mqtt),
-            brains.language.answer,
-            Phrases.of(brains.loaded.language),
-        ),
+        actions=actions,
         acting_rules=ActingRules(
             ring_frames=frames_of_ms(config.home.ring_s * 1000), area=config.device.area, dry_run=around.dry_run
         ),
@@ -175,7 +187,23 @@ def build_renewal(brains: Brains, around: Surroundings) -> Renewal:
             report_near_misses=config.wake.report_near_misses,
         ),
         keeping=_keeping(config.wake.keep_near_misses, ring, around),
+        frequent_answers=frequent,
     )
+
+
+def _preparing(brains: Brains, answers: Sequence[str], cache: AnswerCache, around: Surroundings) -> Preparing | None:
+    if around.state is None:
+        return None
+    preparing = Preparing(
+        voice=around.voice,
+        cache=cache,
+        folder=AnswerFolder(around.state / "answers"),
+        worker=around.workers.voice,
+        post=around.inbox.post,
+        abbreviations=language_of(brains.loaded).settings.abbreviations,
+    )
+    preparing.renew(answers)
+    return preparing
 
 
 def _keeping(limit: int, ring: Ring, around: Surroundings) -> Keeping | None:

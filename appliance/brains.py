@@ -212,8 +212,9 @@ def load_voice(
             raise ModelError(f"no voice speaks {loaded.config.home.language!r}; install {' or '.join(programs)}")
         return simple
     store = ModelStore(MANIFEST, loaded.models_directory)
-    piper = PiperVoice(model_folder(store, name, Kind.VOICE), deterministic=deterministic)
-    return FallbackVoice(piper, simple, lost=lost)
+    folder = model_folder(store, name, Kind.VOICE)
+    identity = " ".join([name, *store.entry(name).files.values()])
+    return FallbackVoice(PiperVoice(folder, deterministic=deterministic, identity=identity), simple, lost=lost)
 
 
 def model_folder(store: ModelStore, name: str, kind: Kind) -> Path:

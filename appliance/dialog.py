@@ -163,7 +163,7 @@ IGNORED: dict[State, frozenset[type]] = {
     # The recognizer hears the wake word, too, and takes what follows the last one for the command.
     State.LISTENING: _LATE - {PartlyHeard, Foreseen, CommandBegan, CommandEnded, TurnTimedOut} | {Woken, StopHeard},
     State.THINKING: _LATE - {Understood, TurnTimedOut} | {StopHeard},
-    State.SPEAKING: _LATE - {PlaybackStarted, PlaybackEnded},
+    State.SPEAKING: _LATE.difference((PlaybackStarted, PlaybackEnded)),
     State.RINGING: _LATE,
     State.FOLLOWING_UP: _LATE - {PartlyHeard, Foreseen, CommandBegan, CommandEnded, TurnTimedOut} | {Woken, StopHeard},
     State.MUTED: _LATE - {PlaybackStarted} | {Woken, StopHeard, AskedToListen},

@@ -322,7 +322,7 @@ class Handlers:
     def _playing(self, fact: PlaybackStarted) -> State:
         if self._marks.first_audio is None:
             self._marks.first_audio = fact.frame
-        self._emit(SpeakingStarted(frame=fact.frame))
+        self._emit(SpeakingStarted(frame=fact.frame, cached=fact.cached))
         return self._go(State.SPEAKING, fact.frame)
 
     def _played(self, fact: PlaybackEnded) -> State:

@@ -144,6 +144,7 @@ class SpeakingStarted(Event, frozen=True, kw_only=True, tag="speaking_started"):
     """The first sample of an answer was handed to the loudspeaker."""
 
     cached: bool = False
+    """Its beginning was made before it was ordered."""
 
 
 class SpeakingEnded(Event, frozen=True, kw_only=True, tag="speaking_ended"):

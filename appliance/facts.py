@@ -119,6 +119,8 @@ class PlaybackStarted:
     """The first sample of an answer was handed to the loudspeaker."""
 
     frame: int
+    cached: bool = False
+    """It was made before it was ordered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

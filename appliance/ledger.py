@@ -19,6 +19,7 @@ from appliance.mqtt.journal import LIMIT_EVENTS
 from appliance.mqtt.outbox import CAPACITY, READ_AHEAD
 from appliance.mqtt.outgoing import AT_ONCE_LIMIT
 from appliance.speech.detector import BLOCK_SAMPLES
+from appliance.voice.answer_cache import BEFOREHAND_BYTES, SAID_BYTES
 from appliance.wake.sleeper import PAST_FRAMES
 from appliance.wake.verifier import PAST_FRAMES as PAST_HEARD
 
@@ -79,6 +80,13 @@ LEDGER = (
     Buffer("voice.piper_process.__main__: _lines", None, 0, "a request ends the one before it", "the pipe is not read"),
     Buffer("voice.child: _read, _last_words", None, 0, "a sentence comes in pieces", "one sentence at a time"),
     Buffer("voice.utterance: _own, _reference", 60, 0, "parts that are no whole chunks", "never: less than two parts"),
+    Buffer(
+        "voice.answer_cache: _beforehand, _said",
+        None,
+        0,
+        f"answers that sound at once: {BEFOREHAND_BYTES >> 20} and {SAID_BYTES >> 20} MB",
+        "no more are made beforehand; of those said, the oldest goes",
+    ),
     Buffer("audio.player: _waiting", None, 0, "a sentence is made faster than it is said", "one answer at a time"),
     Buffer("audio.player: _sounding", _LEAD_MS, 0, "what is heard now, not what was handed over", "never: the lead"),
     Buffer(

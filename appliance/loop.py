@@ -50,6 +50,7 @@ from appliance.home.actions import Actions, SetVolume
 from appliance.inbox import Inbox, one_line
 from appliance.keeping import Keeping
 from appliance.listening import Listening, word_end
+from appliance.preparing import Preparing
 from appliance.speaking import Speaking
 from appliance.trace import Tracer
 from appliance.wake.spotter import Detected, Spotter
@@ -75,6 +76,9 @@ class Stages:
     inbox: Inbox
     keeping: Keeping | None = None
     """None: no sound is kept."""
+
+    preparing: Preparing | None = None
+    """None: no answer is made beforehand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +109,8 @@ class Renewal:
     apology: str
     rules: Rules
     keeping: Keeping | None = None
+    frequent_answers: tuple[str, ...] = ()
+    """To be made beforehand."""
 
 
 class FrameLoop:
@@ -191,6 +197,8 @@ class FrameLoop:
         self._take(self._overdue(index), index)
         if (keeping := self._s.keeping) is not None:
             self._attempt("near misses", index, lambda: keeping.step(index))
+        if (preparing := self._s.preparing) is not None:
+            self._attempt("preparing", index, lambda: preparing.step(index, rests=self.rests))
         while (result := self._s.inbox.take()) is not None:
             self._attempt("dialog", index, lambda result=result: self._receive(result(index)))  # type: ignore[misc]
         self._tell_shed(index)
@@ -235,6 +243,8 @@ class FrameLoop:
             listening=renewal.listening,
             keeping=renewal.keeping,
         )
+        if self._s.preparing is not None:
+            self._s.preparing.renew(renewal.frequent_answers)
 
     def set_volume(self, percent: int) -> None:
         """Make answers and rings so loud, 0..100 percent."""

@@ -1,12 +1,14 @@
 """Answers and rings: the loop's side of voice and playback.
 
-Sentences are synthesized on a worker and handed over one by one; the frame loop itself is the metronome of playback, so
-it knows in each frame what the loudspeaker plays: the reference by which the appliance tells its own voice.
+What is there already sounds at once; the rest is synthesized on a worker and handed over in parts. The frame loop
+itself is the metronome of playback, so it knows in each frame what the loudspeaker plays: the reference by which the
+appliance tells its own voice.
 """
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from appliance.audio.tones import ring_tone
 from appliance.facts import Fact, PlaybackEnded, PlaybackStarted, StageFailed
 from appliance.inbox import Post
 from appliance.trace import Tracer
+from appliance.voice.answer_cache import AnswerCache
 from appliance.voice.utterance import NOTHING, Chunk, Cutter, chunks_of
 from appliance.voice.voice import Voice, split_sentences
 from appliance.worker import Worker, ahead
@@ -44,6 +47,25 @@ class Now:
     facts: list[Fact]
 
 
+@dataclass(slots=True, kw_only=True)
+class _Rendering:
+    """An answer on its way from the voice to the player; the loop's."""
+
+    text: str
+    chunks: list[Chunk]
+    """What came before anybody wanted to hear it."""
+
+    complete: bool
+    ahead: bool
+    """It was made before it was ordered."""
+
+    failed: bool = False
+    utterance: int | None = None
+    """What the player calls it; None: nobody wants to hear it yet."""
+
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+
 class Speaking:
     """Owned by the frame loop; `advance` is called once for each frame."""
 
@@ -54,25 +76,29 @@ class Speaking:
         player: Player,
         worker: Worker,
         post: Post,
+        cache: AnswerCache | None = None,
         reference: Reference | None = None,
         tracer: Tracer | None = None,
         abbreviations: Sequence[str] = (),
     ) -> None:
-        """`reference`: what is played beside our own answers (a replay's second track). `abbreviations`: as for
-        `split_sentences`.
+        """`cache`: answers that are there; `reference`: what is played beside our own (a replay's second track);
+        `abbreviations`: as for `split_sentences`.
         """
         self._abbreviations = abbreviations
         self._voice = voice
         self._player = player
         self._worker = worker
         self._post = post
+        self._cache = cache or AnswerCache(beforehand_bytes=0, said_bytes=0)
         self._reference = reference
         self._tracer = tracer
         self._utterance = 0
         self._cancelled = threading.Event()
         self._ringing = False
-        self._ready: dict[str, Pcm] = {}
-        """The worker's: the first sentence of what may be said soon."""
+        self._ahead: _Rendering | None = None
+        """What may be said soon."""
+        self._cached = False
+        """The beginning of the current utterance was there when it was ordered."""
         self._failed: int | None = None
         """The utterance of which a part is missing."""
 
@@ -81,17 +107,27 @@ class Speaking:
         self._player.volume = percent
 
     def say(self, text: str) -> None:
-        """Speak a text instead of what is being said, sentence by sentence as they are ready."""
-        utterance, cancelled = self._begin(), self._cancelled
+        """Speak a text instead of what is being said, in parts as they are ready."""
+        utterance = self._begin()
+        rendering, self._ahead = self._ahead, None
+        if rendering is None or rendering.text != text or rendering.failed:
+            if rendering is not None:
+                rendering.cancelled.set()
+            rendering = self._render(text)
+        rendering.utterance, self._cancelled = utterance, rendering.cancelled
+        self._cached = bool(rendering.chunks)
+        if rendering.failed:
+            self._failed = utterance
         self._player.begin(utterance)
-        if not self._worker.submit(lambda: self._synthesize(utterance, text, cancelled)):
-            self._complete(utterance, failed=True)
-            error = "too many answers wait for the voice; use a faster machine or end other programs"
-            self._post(lambda frame: StageFailed(frame=frame, stage="voice", error=error))
+        self._player.add(utterance, rendering.chunks, last=rendering.complete)
 
     def prepare(self, text: str) -> None:
-        """Make the first sentence of a text that may be said soon; it takes the place of what was prepared before."""
-        self._worker.submit(ahead(lambda: self._make_ready(text)))
+        """Begin to make what may be said soon; it takes the place of what was prepared before."""
+        if self._ahead is not None:
+            if self._ahead.text == text:
+                return
+            self._ahead.cancelled.set()
+        self._ahead = self._render(text, is_ahead=True)
 
     def ring(self) -> None:
         """Ring until hushed."""
@@ -132,45 +168,77 @@ class Speaking:
         return self._utterance
 
     def _facts(self, played: Played, index: int) -> list[Fact]:
-        facts: list[Fact] = [PlaybackStarted(frame=index)] if played.started and not self._player.broken else []
+        facts: list[Fact] = []
+        if played.started and not self._player.broken:
+            facts.append(PlaybackStarted(frame=index, cached=self._cached))
         if played.ended:
             facts.append(PlaybackEnded(frame=index, failed=self._failed == self._utterance))
         return facts
 
-    def _complete(self, utterance: int, *, failed: bool) -> None:
-        """No more of an answer will come: what there is of it is played, and then its end is told."""
-        if failed:
-            self._failed = utterance
-        self._player.add(utterance, [], last=True)
+    def _render(self, text: str, *, is_ahead: bool = False) -> _Rendering:
+        """Have the sound of a text made, but for what is there already."""
+        plan = [self._cache.get(sentence) or sentence for sentence in split_sentences(text, self._abbreviations)]
+        ready = [part for part in takewhile(lambda part: not isinstance(part, str), plan) if not isinstance(part, str)]
+        rest = plan[len(ready) :]
+        chunks = [chunk for part in ready for chunk in part]
+        rendering = _Rendering(text=text, chunks=chunks, complete=not rest, ahead=is_ahead)
+
+        def job() -> None:
+            self._synthesize(rendering, rest)
+
+        if rest and not self._worker.submit(ahead(job) if is_ahead else job):
+            rendering.complete = rendering.failed = True
+            error = "too many answers wait for the voice; use a faster machine or end other programs"
+            if not is_ahead:
+                self._post(lambda frame: StageFailed(frame=frame, stage="voice", error=error))
+        return rendering
+
+    def _receive(
+        self, rendering: _Rendering, chunks: Sequence[Chunk], frame: int, *, last: bool = False, failed: bool = False
+    ) -> Fact | None:
+        """A part of an answer came, or nothing more will: what there is of it is played, and then its end is told."""
+        rendering.complete, rendering.failed = last, failed
+        if rendering.utterance is None:
+            rendering.chunks.extend(chunks)
+            return None
+        self._player.add(rendering.utterance, chunks, last=last)
+        if not failed or rendering.utterance != self._utterance:
+            return None
+        self._failed = rendering.utterance
+        error = "an answer that was being prepared broke off"
+        return StageFailed(frame=frame, stage="voice", error=error) if rendering.ahead else None
 
     # The worker's part.
 
-    def _synthesize(self, utterance: int, text: str, cancelled: threading.Event) -> None:
-        """Make the sound of each sentence; runs on the voice worker, which tells what is raised here."""
+    def _synthesize(self, rendering: _Rendering, plan: Sequence[str | Sequence[Chunk]]) -> None:
+        """Make the sound of each sentence that is not there; runs on the voice worker, which tells what is raised."""
         failed = True
         try:
-            for sentence in split_sentences(text, self._abbreviations):
-                cutter = Cutter(self._voice.rate_hz)
-                ready = self._ready.pop(sentence, None)
-                for pcm in self._voice.stream(sentence, cancelled.is_set) if ready is None else [ready]:
-                    if self._tracer:
-                        self._tracer.hand_off("voice", "player", -1, pcm)
-                    self._post(self._adding(utterance, cutter.feed(pcm)))
-                if cancelled.is_set():
+            for part in plan:
+                if rendering.cancelled.is_set():
                     return
-                self._post(self._adding(utterance, cutter.feed(NOTHING, last=True)))
+                if isinstance(part, str):
+                    self._make(rendering, part)
+                else:
+                    self._hand_over(rendering, part)
             failed = False
         finally:  # nobody waits for the end of an answer that will not come
-            self._post(lambda frame: self._complete(utterance, failed=failed))
+            self._post(lambda frame: self._receive(rendering, (), frame, last=True, failed=failed))
 
-    def _make_ready(self, text: str) -> None:
-        """The first sentence alone: an answer does not wait for the second one to be made ahead of it."""
-        for sentence in split_sentences(text, self._abbreviations)[:1]:
-            if sentence not in self._ready:
-                self._ready = {sentence: self._voice.synthesize(sentence)}
+    def _make(self, rendering: _Rendering, sentence: str) -> None:
+        cutter, made = Cutter(self._voice.rate_hz), list[Chunk]()
+        for pcm in self._voice.stream(sentence, rendering.cancelled.is_set):
+            if self._tracer:
+                self._tracer.hand_off("voice", "player", -1, pcm)
+            made += self._hand_over(rendering, cutter.feed(pcm))
+        if not rendering.cancelled.is_set():
+            made += self._hand_over(rendering, cutter.feed(NOTHING, last=True))
+            if self._voice.identity is not None:
+                self._post(lambda frame: self._cache.said(sentence, made))
 
-    def _adding(self, utterance: int, chunks: Sequence[Chunk]) -> Callable[[int], None]:
-        return lambda frame: self._player.add(utterance, chunks, last=False)
+    def _hand_over(self, rendering: _Rendering, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
+        self._post(lambda frame: self._receive(rendering, chunks, frame))
+        return chunks
 
 
 def _mixed(one: Pcm | None, other: Pcm | None) -> Pcm | None:

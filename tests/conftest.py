@@ -9,6 +9,12 @@ from appliance.config_files import MANIFEST, PROJECT
 from appliance.models import ModelStore
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What a daemon remembers during the tests is not mixed with what the owner's remembers."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture(scope="session")
 def data_pack() -> Path:
     """Folder of real recordings; a user's clone has none, and the test is skipped."""

@@ -175,6 +175,7 @@ class ToneVoice:
     """Says each sentence as `frames` frames of a constant that counts the sentences from 1; raises what it is told."""
 
     rate_hz = 16_000
+    identity: str | None = "tone"
 
     def __init__(self, frames: int = 3) -> None:
         self.frames = frames

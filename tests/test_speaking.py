@@ -87,7 +87,7 @@ class SlowVoice(ToneVoice):
 def test_a_text_without_words_ends_at_once(text: str) -> None:
     scene = Scene()
     scene.speaking.say(text)
-    assert scene.run(0, 5)[0] == [PlaybackEnded(frame=1)]
+    assert scene.run(0, 5)[0] == [PlaybackEnded(frame=0)]
     assert scene.speaker.log == []
 
 

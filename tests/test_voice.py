@@ -318,6 +318,7 @@ class FakeVoice:
 
     def __init__(self, rate_hz: int) -> None:
         self.rate_hz = rate_hz
+        self.identity = f"fake at {rate_hz} Hz"
         self.broken = self.breaks_within = False
         self.said: list[str] = []
 

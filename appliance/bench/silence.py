@@ -12,6 +12,7 @@ class SilentVoice:
     """Every sentence is empty."""
 
     rate_hz = SAMPLE_RATE_HZ
+    identity = None
 
     def start(self) -> None:
         """Ready."""

@@ -204,6 +204,10 @@ class Language:
         except (KeyError, ValueError, IndexError) as error:
             raise ConfigError(f"answers.yaml: {key}: no such answer, or it wants another value ({error!r})") from None
 
+    def fixed_answers(self) -> tuple[str, ...]:
+        """Whole sentences into which nothing is put."""
+        return tuple(text for text in self._answers.values() if "{" not in text and not text[-1].isalnum())
+
     def _normalised(self, text: str) -> str:
         return normalised(text, self._signs)
 

@@ -32,6 +32,11 @@ class FallbackVoice:
         """Rate of the first voice."""
         return self._first.rate_hz
 
+    @property
+    def identity(self) -> str | None:
+        """The first voice, while that speaks."""
+        return None if self._standing_in else self._first.identity
+
     def start(self) -> None:
         """Start the first voice. Raises StageError when it fails and there is no second."""
         try:

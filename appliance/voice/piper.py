@@ -27,6 +27,9 @@ PROGRAM: Final = Path(__file__).with_name("piper_process")
 LONGEST_PART_SAMPLES: Final = 120 * 48_000
 """More than two minutes for one sentence is nonsense: 160 characters take about 9 s."""
 
+RENDERING: Final = 1
+"""Counted up when the same model is made to sound otherwise, so that what was kept is made anew."""
+
 FIRST_REST_S: Final = 1.0
 LONGEST_REST_S: Final = 60.0
 
@@ -39,6 +42,7 @@ class PiperVoice:
         model_folder: Path,
         *,
         deterministic: bool,
+        identity: str | None = None,
         start_timeout_s: float = 30.0,
         part_timeout_s: float = 15.0,
         program: Path = PROGRAM,
@@ -48,6 +52,7 @@ class PiperVoice:
         Args:
             model_folder: holds one NAME.onnx and its NAME.onnx.json.
             deterministic: the same sentence gives the same samples; else with the model's own small variation.
+            identity: of the model's files, for sounds that are kept.
             start_timeout_s: for loading and the first sentence; 1.5 s on a desktop.
             part_timeout_s: for the next part of a sentence of at most 160 characters.
             program: what is run instead of Piper, in tests.
@@ -60,6 +65,7 @@ class PiperVoice:
         self._command = [sys.executable, "-P", str(program), str(model), *flags]
         self._start_timeout_s = start_timeout_s
         self._part_timeout_s = part_timeout_s
+        self._identity = identity and f"{identity} {RENDERING}"
         self._child: Child | None = None
         self._rests = Rests()
         self._count = 0
@@ -68,6 +74,11 @@ class PiperVoice:
     def rate_hz(self) -> int:
         """Rate of the voice, from the file beside the model."""
         return self._rate_hz
+
+    @property
+    def identity(self) -> str | None:
+        """The model's files, and how they are rendered."""
+        return self._identity
 
     def start(self) -> None:
         """Start the process and wait until it is ready. Raises StageError."""

@@ -60,6 +60,11 @@ class SimpleVoice:
         """Rate of the program's voice."""
         return self._rate_hz
 
+    @property
+    def identity(self) -> str | None:
+        """It stands in for another, whose sounds are kept."""
+        return None
+
     def start(self) -> None:
         """Nothing to load."""
 

@@ -39,6 +39,10 @@ class Voice(Protocol):
     def rate_hz(self) -> int:
         """Rate of everything it says; a multiple of 50, so that 20 ms are a whole number of samples."""
 
+    @property
+    def identity(self) -> str | None:
+        """Voice and version, for sounds that are kept; None: what it says now is not to be kept."""
+
     def start(self) -> None:
         """Load and warm up now rather than with the first sentence. Raises StageError."""
 
