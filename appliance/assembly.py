@@ -14,6 +14,7 @@ from appliance.brains import Brains
 from appliance.clock import Clock
 from appliance.dialog import Dialog
 from appliance.dialog_handlers import PRE_ROLL_FRAMES
+from appliance.echo.canceller import AdaptiveCanceller, HalfDuplex
 from appliance.home.actions import Actions
 from appliance.home.effects import HomeEffects, Publish
 from appliance.home.frequent import frequent_answers
@@ -139,6 +140,7 @@ def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
         acting=acting,
         dialog=Dialog(apology=parts.apology),
         inbox=around.inbox,
+        canceller=AdaptiveCanceller() if brains.loaded.config.audio.echo_cancellation else HalfDuplex(),
         keeping=parts.keeping,
         preparing=_preparing(brains, parts.frequent_answers, cache, around),
     )

@@ -58,6 +58,15 @@ class Audio(Struct, frozen=True, forbid_unknown_fields=True):
             )
         ),
     ] = ""
+    echo_cancellation: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Take the appliance's own sound out of what the microphone hears, so that a person is heard while it "
+                "speaks; false: only where the hardware does that already."
+            )
+        ),
+    ] = True
     volume: Annotated[int, Meta(ge=0, le=100, description="Loudness of answers and rings, percent, 0..100.")] = 70
 
 

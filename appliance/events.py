@@ -274,6 +274,24 @@ class MicrophoneRestored(Event, frozen=True, kw_only=True, tag="microphone_resto
     device: str
 
 
+class EchoCancellationLost(Event, frozen=True, kw_only=True, tag="echo_cancellation_lost"):
+    """The device's own sound cannot be taken out of what the microphone hears: while it speaks or rings, only a person
+    who is about as loud as the device is heard."""
+
+    loss_db: float
+    """How much of the echo is taken, in dB; 10 to 35 is usual."""
+
+    delay_ms: Milliseconds | None = None
+    """From the playback to the microphone; null: not found."""
+
+
+class EchoCancellationRestored(Event, frozen=True, kw_only=True, tag="echo_cancellation_restored"):
+    """It is taken out again."""
+
+    loss_db: float
+    delay_ms: Milliseconds | None = None
+
+
 class LoadShed(Event, frozen=True, kw_only=True, tag="load_shed"):
     """Work was left out because the processor is short."""
 
@@ -366,6 +384,8 @@ AnyEvent = (
     | AudioDropped
     | MicrophoneLost
     | MicrophoneRestored
+    | EchoCancellationLost
+    | EchoCancellationRestored
     | LoadShed
     | ServiceLevelMissed
     | ServiceLevelMet

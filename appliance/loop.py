@@ -18,6 +18,7 @@ from appliance.audio.noise_floor import RoomNoise
 from appliance.audio.ring import Ring as FrameRing
 from appliance.dialog import Dialog
 from appliance.dialog_handlers import PRE_ROLL_FRAMES
+from appliance.echo.canceller import EchoCanceller
 from appliance.events import (
     AudioProblem,
     Event,
@@ -74,6 +75,7 @@ class Stages:
     acting: Acting
     dialog: Dialog
     inbox: Inbox
+    canceller: EchoCanceller
     keeping: Keeping | None = None
     """None: no sound is kept."""
 
@@ -179,15 +181,18 @@ class FrameLoop:
         hears = from_device and not self._microphone_lost and not self.muted
         if hears:
             self._guard("audio health", index, lambda: self._tell(self._health.update(frame)))
+        self._reference, played = None, []
+        self._guard("speaker", index, lambda: played.extend(self._advance(index)))
         heard = Frame(index, silent_pcm()) if self._s.dialog.muted else frame
+        if hears:
+            heard = self._without_echo(heard)
         self._s.ring.append(heard)
         lost = 0 if self._newest is None else index - self._newest - 1
         self._levels.extend([SILENT_DBFS] * min(lost, LEVELS_KEPT))
         level = level_dbfs(heard.pcm)
         self._levels.append(level)
         self._newest = index
-        self._reference = None
-        self._guard("speaker", index, lambda: self._play(index))
+        self._take(played, index)
         if hears and self._reference is None:
             self._guard("noise floor", index, lambda: self._tell(self._room.update(index, level)))
         self._guard("wake", index, lambda: self._take(self._spot(heard, self._reference), index))
@@ -257,12 +262,22 @@ class FrameLoop:
         for fact in facts:
             self._attempt("dialog", index, lambda fact=fact: self._step(fact))  # type: ignore[misc]
 
-    def _play(self, index: int) -> None:
+    def _advance(self, index: int) -> list[Fact]:
+        """Play 20 ms. The facts are to be taken once the frame is in the ring."""
         now = self._s.speaking.advance(index)
         self._reference = now.reference
         if self._tracer and now.reference is not None:
             self._tracer.hand_off("player", "speaker", index, now.reference)
-        self._take(now.facts, index)
+        return now.facts
+
+    def _without_echo(self, frame: Frame) -> Frame:
+        """What the microphone hears but for our own sound."""
+        cancelled = self._s.canceller.process(frame, self._reference)
+        for event in cancelled.told:
+            self.emit(event)
+        if self._tracer and cancelled.frame is not frame:
+            self._tracer.hand_off("canceller", "ring", frame.index, cancelled.frame.pcm)
+        return cancelled.frame
 
     def _tell(self, problems: Sequence[AudioProblem]) -> None:
         for problem in problems:
@@ -272,7 +287,8 @@ class FrameLoop:
         if self._tracer:
             self._tracer.hand_off("source", "wake", frame.index, frame.pcm)
         facts: list[Fact] = []
-        for heard in self._spotter.process(frame, played, stoppable=self._s.dialog.sounds):
+        own_for = self._s.canceller.own_word_frames
+        for heard in self._spotter.process(frame, played, stoppable=self._s.dialog.sounds, own_for_frames=own_for):
             if self._tracer:
                 self._tracer.hand_off("wake", "dialog", frame.index, round(heard.score, 4))
             if isinstance(heard, WakeNearMissed):

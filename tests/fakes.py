@@ -16,6 +16,7 @@ from appliance.audio.player import Player
 from appliance.audio.ring import Ring
 from appliance.clock import FrameClock
 from appliance.dialog import Dialog
+from appliance.echo.canceller import EchoCanceller, HalfDuplex
 from appliance.errors import BrokerError
 from appliance.events import Event, StopDetected, WakeDetected, WakeNearMissed, event_type
 from appliance.facts import Fact
@@ -79,15 +80,19 @@ class ScriptedSpotter:
         self.played: dict[int, Pcm | None] = {}
         """What it was given as the own voice, by frame; its keys are the frames that it saw."""
         self.error: Exception | None = None
+        self.heard: dict[int, Frame] = {}
         self.silent: dict[int, bool] = {}
         """Which frames were digital silence."""
+        self.own_for_frames = 0
         self.resets = 0
         self.closed = False
 
     def process(
-        self, frame: Frame, played: Pcm | None = None, *, stoppable: bool = False
+        self, frame: Frame, played: Pcm | None = None, *, stoppable: bool = False, own_for_frames: int = 0
     ) -> list[WakeDetected | StopDetected | WakeNearMissed]:
         self.played[frame.index] = played
+        self.heard[frame.index] = frame
+        self.own_for_frames = own_for_frames
         self.silent[frame.index] = not np.any(frame.pcm)
         if self.error:
             raise self.error
@@ -298,6 +303,7 @@ class Bench:
         heard_words: frozenset[str] = frozenset({"alexa"}),
         keep: ClipFolder | None = None,
         report_near_misses: bool = True,
+        canceller: EchoCanceller | None = None,
     ) -> None:
         self.events: list[Event] = [] if events is None else events
         self.inbox = Inbox()
@@ -341,6 +347,7 @@ class Bench:
             acting=acting,
             dialog=self.dialog,
             inbox=self.inbox,
+            canceller=canceller or HalfDuplex(),
             keeping=None if keep is None else self._keeping(ring, keep),
         )
         rules = Rules(

@@ -54,6 +54,8 @@ LAYERS = {
     "appliance.audio.tones": Layer.LOGIC,
     "appliance.dialog": Layer.LOGIC,
     "appliance.dialog_handlers": Layer.LOGIC,
+    "appliance.echo": Layer.LOGIC,
+    "appliance.echo.*": Layer.LOGIC,
     "appliance.home": Layer.LOGIC,
     "appliance.home.*": Layer.LOGIC,
     "appliance.marks": Layer.LOGIC,

@@ -11,12 +11,14 @@ import pytest
 
 from appliance.acting import ActingRules
 from appliance.assembly import inline_workers
-from appliance.audio.format import FRAME_SAMPLES, Frame, freeze
+from appliance.audio.format import FRAME_SAMPLES, Frame, Pcm, freeze, silent_pcm
 from appliance.audio.ring import Ring as FrameRing
+from appliance.echo.canceller import Cancelled
 from appliance.errors import ModelError, StageError
 from appliance.events import (
     ActionDone,
     AudioProblem,
+    EchoCancellationLost,
     Event,
     Failed,
     IntentRecognized,
@@ -65,6 +67,18 @@ COMMAND = range(150, 180)
 def turn(*heard: Heard, **settings: object) -> Bench:
     """A bench that is woken at frame 100 and spoken to from 150 to 179."""
     return Bench(spotter=ScriptedSpotter(100), speech=(COMMAND,), heard=heard, **settings)  # type: ignore[arg-type]
+
+
+class OwnSound:
+    """A canceller that leaves a frame of nines, and tells of a fault at frame 70."""
+
+    own_word_frames = 33
+
+    def process(self, frame: Frame, played: Pcm | None) -> Cancelled:
+        if played is None:
+            return Cancelled(frame)
+        told: list[Event] = [EchoCancellationLost(frame=frame.index, loss_db=1.0)] if frame.index == 70 else []
+        return Cancelled(Frame(frame.index, freeze(np.full(FRAME_SAMPLES, 9, np.int16))), told)
 
 
 # Whole turns.
@@ -651,3 +665,28 @@ def test_every_event_of_a_stage_carries_the_session() -> None:
     bench.loop.emit(LoadShed(frame=119, what="x", since=119))
     assert bench.events[-1].session == 1
     assert event_type(bench.events[-1]) == "load_shed"
+
+
+# The own sound in the microphone.
+
+
+def _playback(sounding: range) -> Reference:
+    return Reference([loud(index) if index in sounding else Frame(index, silent_pcm()) for index in range(400)])
+
+
+def test_all_stages_hear_the_microphone_without_our_own_sound() -> None:
+    played = _playback(range(50, 90))
+    bench = Bench(spotter=(spotter := ScriptedSpotter(80)), reference=played, canceller=OwnSound()).run(120)
+    assert {index for index, frame in spotter.heard.items() if frame.pcm[0] == 9} == set(range(50, 90))
+    assert spotter.own_for_frames == 33
+    (told,) = bench.of(EchoCancellationLost)
+    assert told.frame == 70
+    assert [event.frame for event in bench.of(SpeakingEnded)] == [80], "the wake word ends what is said at once"
+
+
+def test_what_a_closed_microphone_does_not_hear_teaches_the_canceller_nothing() -> None:
+    played = _playback(range(50, 90))
+    bench = Bench(reference=played, canceller=OwnSound())
+    bench.ask(lambda frame: AskedToMute(frame=frame, on=True))
+    bench.run(120)
+    assert bench.of(EchoCancellationLost) == []

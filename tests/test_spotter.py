@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from appliance.audio.format import FRAME_SAMPLES, Frame, Pcm
+from appliance.echo.canceller import OWN_VOICE_FRAMES
 from appliance.events import StopDetected, WakeDetected, WakeNearMissed
 from appliance.wake.engine import FrontEnd, Parts, WakeModel, WakeWord
 from appliance.wake.features import Samples
 from appliance.wake.sleeper import PAST_FRAMES, Sleeper
-from appliance.wake.spotter import LISTEN_ON_FRAMES, OWN_VOICE_FRAMES, Spotter
+from appliance.wake.spotter import LISTEN_ON_FRAMES, Spotter
 
 
 class ScriptedModel:
@@ -65,12 +66,14 @@ def hear(
     played: dict[int, Pcm] | None = None,
     frames: range = range(300),
     stoppable: range = range(0),
+    own_for_frames: int = OWN_VOICE_FRAMES,
 ) -> list[WakeDetected | StopDetected | WakeNearMissed]:
     """Everything it tells; `microphone` and `played` give the frames that are not quiet, and not silent."""
     told: list[WakeDetected | StopDetected | WakeNearMissed] = []
     for index in frames:
         heard = Frame(index, microphone.get(index, QUIET))
-        told += spotter.process(heard, (played or {}).get(index), stoppable=index in stoppable)
+        played_now = (played or {}).get(index)
+        told += spotter.process(heard, played_now, stoppable=index in stoppable, own_for_frames=own_for_frames)
     return told
 
 
@@ -229,6 +232,12 @@ def test_user_is_heard_when_the_own_word_is_long_over() -> None:
     played = {index: QUIET for index in range(5, 290)} | {20: sound(c0=90)}
     told = hear(Spotter([word("alexa", 0)]), {20 + OWN_VOICE_FRAMES + 1: sound(c0=90)}, played)
     assert len(told) == 1
+
+
+def test_where_the_delay_is_known_a_person_is_heard_sooner_after_the_own_word() -> None:
+    played = {index: QUIET for index in range(5, 290)} | {20: sound(c0=90)}
+    told = hear(Spotter([word("alexa", 0)]), {40: sound(c0=90), 120: sound(c0=90)}, played, own_for_frames=30)
+    assert [event.frame for event in told] == [122], "the echo of the own word after 20 frames does not count"
 
 
 def test_word_at_the_end_of_the_playback_is_scored_in_the_silence_after_it() -> None:

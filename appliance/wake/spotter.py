@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from appliance.audio.format import FRAMES_PER_S, Frame, Pcm, frames_of_ms, silent_pcm
+from appliance.audio.format import FRAMES_PER_S, Frame, Pcm, silent_pcm
+from appliance.echo.canceller import OWN_VOICE_FRAMES
 from appliance.events import StopDetected, WakeDetected, WakeNearMissed
 from appliance.wake.engine import ENGINES, FrontEnd, WakeModel, WakeWord
 from appliance.wake.sleeper import Sleeper
@@ -21,8 +22,6 @@ from appliance.wake.trigger import Detection, Trigger
 
 OWN_VOICE_RATIO = 0.5
 """Share of a word's threshold at which the playback counts as saying it: the room may make the copy clearer."""
-OWN_VOICE_FRAMES = frames_of_ms(1500)
-"""How long after the device said a word the microphone may hear it: output delay, echo, and the model's own delay."""
 LISTEN_ON_FRAMES = 2 * FRAMES_PER_S
 """How long the playback is listened to after its end, on silence: a word is recognized after it ended."""
 
@@ -43,16 +42,24 @@ class Spotter:
         self._triggers = [Trigger(word.threshold, word.window) for word in self._words]
         self._playback: _Playback | None = None
         self._held: dict[int, tuple[int, Detected]] = {}
+        self._own_for_frames = OWN_VOICE_FRAMES
 
     def process(
-        self, frame: Frame, played: Pcm | None = None, *, stoppable: bool = False
+        self,
+        frame: Frame,
+        played: Pcm | None = None,
+        *,
+        stoppable: bool = False,
+        own_for_frames: int = OWN_VOICE_FRAMES,
     ) -> list[Detected | WakeNearMissed]:
         """Eat one frame.
 
         played: what the device plays during this frame, int16 (320,), 16 kHz; None while it is silent.
         stoppable: the stop word counts.
+        own_for_frames: how long after the device said a word the microphone may hear it.
         Near misses come only when they were asked for.
         """
+        self._own_for_frames = own_for_frames
         self._follow_playback(frame.index, played)
         near_misses: list[Detected | WakeNearMissed] = []
         if not stoppable and self._stop_position < len(self._words):
@@ -98,7 +105,7 @@ class Spotter:
         return [replace(event, frame=index) for position, event in events if not self._is_own_voice(position, index)]
 
     def _is_own_voice(self, position: int, index: int) -> bool:
-        return self._playback is not None and self._playback.said(position, index)
+        return self._playback is not None and self._playback.said(position, index, self._own_for_frames)
 
     def _follow_playback(self, index: int, played: Pcm | None) -> None:
         if played is not None and self._playback is None:
@@ -134,10 +141,10 @@ class _Playback:
             if self._means[position].mean >= self._levels[position]:
                 self._said_at[position] = index
 
-    def said(self, position: int, index: int) -> bool:
+    def said(self, position: int, index: int, within_frames: int) -> bool:
         """Whether the device said this word a moment ago."""
         said_at = self._said_at[position]
-        return said_at is not None and index - said_at <= OWN_VOICE_FRAMES
+        return said_at is not None and index - said_at <= within_frames
 
     def is_over(self, index: int) -> bool:
         """Whether nothing was played for so long that nothing of it can be heard any more."""
