@@ -23,13 +23,13 @@ from appliance.runtimes.vosk import VoskModel
 from appliance.speech.detector import SileroDetector
 from appliance.speech.recognizer import VoskRecognizer
 from appliance.understanding import home_file, strict_yaml
-from appliance.understanding.automaton import TooLargeError
 from appliance.understanding.home_file import HomeConfig
 from appliance.understanding.language import Language
 from appliance.understanding.language_folder import NONE, chosen_models, language_of
 from appliance.understanding.pronunciations import Pronunciations
 from appliance.understanding.reading import Reader
 from appliance.understanding.soundalike import SoundMatcher
+from appliance.understanding.taught import Taught, taught
 from appliance.understanding.vocabulary import Unheard, unheard
 from appliance.voice.fallback import FallbackVoice
 from appliance.voice.piper import PiperVoice
@@ -39,6 +39,8 @@ from appliance.wake import check, find
 from appliance.wake.engine import WakeWord
 
 _LOGGER = logging.getLogger(__name__)
+
+NO_READER = "every word must be heard right, and nothing tells how sure it is: %s"
 
 UNHEARD_TOLD = 10
 """Words that the recognizer does not know, told at a start; `appliance sentences check` lists them all."""
@@ -142,27 +144,37 @@ def load_recognizer(loaded: LoadedConfig, language: Language) -> VoskRecognizer:
     """The recognizer of a language alone, for single utterances. Raises ModelError."""
     store = ModelStore(MANIFEST, loaded.models_directory)
     vosk = load_vosk(loaded, store)
-    return VoskRecognizer(vosk, _known_sentences(loaded, language, vosk))
+    return VoskRecognizer(vosk, _known_sentences(loaded, language, vosk, load_taught(loaded, language)))
 
 
-def load_reader(loaded: LoadedConfig, language: Language) -> Reader | None:
+def load_reader(loaded: LoadedConfig, language: Language, known: Taught | None = None) -> Reader | None:
     """What finds out the meaning of what was heard not quite right; None, and a warning, where it cannot be had.
+
+    `known`: what the language teaches, where that was loaded already.
 
     Raises:
         ModelError: the configured model is none of pronunciations.
     """
     try:
         pronunciations = load_pronunciations(loaded)
-        if pronunciations is None:
-            _LOGGER.info("nothing tells how words sound: each must be heard right")
-            return None
-        sounds = SoundMatcher(language.graph(), pronunciations)
     except UnknownModelError:
         raise
-    except (ModelError, TooLargeError) as error:
-        _LOGGER.warning("every word must be heard right, and nothing tells how sure it is: %s", error)
+    except ModelError as error:
+        _LOGGER.warning(NO_READER, error)
         return None
-    return Reader(language.match, language.bare, sounds)
+    if pronunciations is None:
+        _LOGGER.info("nothing tells how words sound: each must be heard right")
+        return None
+    sounds = (known or load_taught(loaded, language)).sounds
+    if sounds is None:
+        _LOGGER.warning(NO_READER, "the sentences branch too much for one graph; use fewer optional parts")
+        return None
+    return Reader(language.match, language.bare, SoundMatcher(sounds, pronunciations))
+
+
+def load_taught(loaded: LoadedConfig, language: Language) -> Taught:
+    """What is learned from a language, from the folder of what is kept where it is there."""
+    return taught(language, _dictionary(loaded), loaded.cache)
 
 
 def load_pronunciations(loaded: LoadedConfig) -> Pronunciations | None:
@@ -177,11 +189,7 @@ def load_pronunciations(loaded: LoadedConfig) -> Pronunciations | None:
 def find_unheard(loaded: LoadedConfig, language: Language, vosk: VoskModel, words: Iterable[str]) -> Iterator[Unheard]:
     """Of these words, those that the recognizer does not know, with what to do about each."""
     file = language.file or loaded.home_file
-    try:
-        dictionary = load_pronunciations(loaded)
-    except ModelError:
-        dictionary = None  # there is less to suggest then
-    yield from unheard(words, vosk.knows, strict_yaml.read(file) if file else None, dictionary)
+    yield from unheard(words, vosk.knows, strict_yaml.read(file) if file else None, _dictionary(loaded))
 
 
 def load_home(loaded: LoadedConfig) -> HomeConfig:
@@ -257,7 +265,8 @@ def _brains(
     """The recognizer of a language and of its wake words, and all the rest."""
     home, language = home_language
     store, vosk, detector = models
-    sentences = _known_sentences(loaded, language, vosk)
+    known = load_taught(loaded, language)
+    sentences = _known_sentences(loaded, language, vosk, known)
     in_language = language_of(loaded).settings.wake_words
     phrases = {word.name: spoken(word, store, in_language) for word in words}
     recognizer = VoskRecognizer(vosk, sentences, list(phrases.values()))
@@ -270,12 +279,20 @@ def _brains(
         vosk=vosk,
         detector=detector,
         recognizer=recognizer,
-        reader=load_reader(loaded, language),
+        reader=load_reader(loaded, language, known),
         words=words,
         heard_words=frozenset(
             name for name, phrase in phrases.items() if all(vosk.knows(part) for part in phrase.split())
         ),
     )
+
+
+def _dictionary(loaded: LoadedConfig) -> Pronunciations | None:
+    """How words sound, where that is known."""
+    try:
+        return load_pronunciations(loaded)
+    except ModelError:
+        return None
 
 
 def _wake_words(names: Sequence[str], store: ModelStore, vosk: VoskModel) -> tuple[WakeWord, ...]:
@@ -296,15 +313,15 @@ def _with_stop_word(brains: Brains) -> Brains:
     return dataclasses.replace(brains, stop_word=word)
 
 
-def _known_sentences(loaded: LoadedConfig, language: Language, vosk: VoskModel) -> list[str]:
+def _known_sentences(loaded: LoadedConfig, language: Language, vosk: VoskModel, known: Taught) -> list[str]:
     """What the recognizer can hear; words outside its vocabulary are told to the owner."""
-    unknown = {word for word in language.words() if not vosk.knows(word)}
+    unknown = {word for word in known.words if not vosk.knows(word)}
     if unknown:
         for word in itertools.islice(find_unheard(loaded, language, vosk, unknown), UNHEARD_TOLD):
             _LOGGER.warning("%s", word)
         if len(unknown) > UNHEARD_TOLD:
             _LOGGER.warning("%d words more are unknown; appliance sentences check", len(unknown) - UNHEARD_TOLD)
-    return [sentence for sentence in language.sentences() if unknown.isdisjoint(sentence.split())]
+    return [sentence for sentence in known.sentences if unknown.isdisjoint(sentence.split())]
 
 
 def _warm_up(language: Language, recognizer: VoskRecognizer) -> None:

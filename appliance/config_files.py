@@ -32,6 +32,9 @@ class LoadedConfig:
     path: Path | None = None
     """The file that it was read from; None where it was made by a program."""
 
+    cache: Path | None = None
+    """Folder for what is made from the owner's files and can be made anew; None: nothing is kept."""
+
     @property
     def models_directory(self) -> Path:
         """Folder of the installed models."""
@@ -61,7 +64,12 @@ class LoadedConfig:
 def load(path: Path | None, *, installed: Path = INSTALLED_CONFIG) -> LoadedConfig:
     """Read the file that `--config` names, else the installed one, else the one shipped. Raises ConfigError."""
     chosen = path or (installed if _exists(installed) else SHIPPED_CONFIG)
-    return LoadedConfig(config=configuration.load(chosen), folder=chosen.resolve().parent, path=chosen.resolve())
+    return LoadedConfig(
+        config=configuration.load(chosen),
+        folder=chosen.resolve().parent,
+        path=chosen.resolve(),
+        cache=state_directory() / "cache",
+    )
 
 
 def state_directory(*, service: Path = SERVICE_STATE, environment: Mapping[str, str] = os.environ) -> Path:

@@ -110,6 +110,7 @@ LEDGER = (
     ),
     Buffer("service_level: _times_ms", None, 0, "the newest 100 turns are judged", "the oldest goes"),
     Buffer("status: _turns", None, 0, "the newest 10 turns are shown", "the oldest goes"),
+    Buffer("understanding.taught: parts, content", None, 0, "a kept file, whole", "never: of one language"),
     Buffer("mqtt.outgoing: _at_once", None, 0, f"a slow broker: {AT_ONCE_LIMIT} messages", "BrokerError to the action"),
 )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from appliance import config_files
+from appliance import config_files, garbage
 from appliance.assembly import Surroundings, build_renewal
 from appliance.brains import Brains, reload_brains
 from appliance.config import Config
@@ -106,7 +106,8 @@ class Renewing:
         def job() -> None:
             ready, problem = None, "a defect, see the log"
             try:
-                ready = self._made(wish, old)
+                with garbage.put_off():
+                    ready = self._made(wish, old)
             except ApplianceError as error:
                 problem = one_line(error)
             finally:

@@ -42,6 +42,7 @@ LAYERS = {
     "appliance.errors": Layer.FACTS,
     "appliance.events": Layer.FACTS,
     "appliance.facts": Layer.FACTS,
+    "appliance.garbage": Layer.FACTS,
     "appliance.inbox": Layer.FACTS,
     "appliance.intent": Layer.FACTS,
     "appliance.service_level": Layer.FACTS,

@@ -430,7 +430,7 @@ def test_free_slots_of_a_sentences_file(tmp_path: Path) -> None:
         ("", "not a file of sentence templates"),
         ("- a\n", "not a file of sentence templates"),
         ("language: en\n", "not sentence templates of hassil's form: KeyError\\('intents'\\)"),
-        ("a: [", "list.yaml:1.*not valid YAML"),
+        ("a: [", r"list.yaml:\d.*not valid YAML"),
         (
             "language: en\nintents: {a: {data: [{sentences: ['<b>']}]}}\nexpansion_rules: {b: '<b>'}\n",
             "contains itself",

@@ -1,15 +1,18 @@
 """Processor time of each stage for one 20 ms frame, real-time factors, and memory."""
 
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from appliance.audio.format import FRAME_MS, FRAMES_PER_S, Frame, Pcm
+from appliance.audio.format import FRAME_MS, FRAMES_PER_S, SAMPLE_RATE_HZ, Frame, Pcm
 from appliance.audio.health import AudioHealth
 from appliance.audio.ring import Ring
-from appliance.brains import Brains
+from appliance.brains import Brains, load_language, load_taught
+from appliance.config_files import LoadedConfig
 from appliance.errors import ModelError
 from appliance.listening import CHUNK_FRAMES
 from appliance.voice.voice import Voice
@@ -84,6 +87,32 @@ def real_time_factors(brains: Brains, voice: Voice, pcm: Pcm) -> list[str]:
         f"  recognizer, final result                                    {finishing * 1000:6.1f} ms CPU",
         f"  voice, one sentence, in its own process                     {spoken:6.3f} wall s per s",
     ]
+
+
+def learning_costs(loaded: LoadedConfig, brains: Brains, pcm: Pcm) -> list[str]:
+    """Lines: what it takes to make the language and all that is learned from it, beside free dictation."""
+    rows = []
+
+    def measured(name: str, work: Callable[[], object]) -> object:
+        memory, started = resident_mb(), time.process_time()
+        made = work()
+        cost = time.process_time() - started
+        rows.append(f"  {name:<58} {cost:6.2f} CPU s  {resident_mb() - memory:+6.1f} MB")
+        return made
+
+    with tempfile.TemporaryDirectory() as folder:
+        apart = replace(loaded, cache=Path(folder))
+        language = load_language(loaded, brains.home)
+        measured("templates of the language, read", lambda: load_language(loaded, brains.home))
+        known = load_taught(replace(loaded, cache=None), language)
+        measured("words, training text and graph of sounds, made", lambda: load_taught(apart, language))
+        measured("the same, from the file that is kept", lambda: load_taught(apart, language))
+        measured(f"recognizer of {len(known.sentences)} sentences", lambda: brains.vosk.recognizer(known.sentences))
+        measured("10,000 sentences drawn", lambda: language.sentences(10_000))
+        measured("first match of each intent, nearest sentence", language.warm_up)
+    free = measured("recognizer of free dictation", lambda: brains.vosk.recognizer(None))
+    measured(f"free dictation of {pcm.size / SAMPLE_RATE_HZ:.1f} s", lambda: free.AcceptWaveform(pcm.tobytes()))  # type: ignore[attr-defined]
+    return rows
 
 
 def resident_mb(process: str = "self") -> float:

@@ -9,7 +9,7 @@ import platform
 
 from appliance.bench.lateness import lateness
 from appliance.bench.speech import COMMANDS, frames_of, spoken
-from appliance.bench.stages import frame_costs, real_time_factors, resident_mb
+from appliance.bench.stages import frame_costs, learning_costs, real_time_factors, resident_mb
 from appliance.bench.turns import turn_times
 from appliance.brains import load_brains, load_voice
 from appliance.config_files import LoadedConfig
@@ -38,6 +38,8 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
         print("\n".join(frame_costs(brains, recordings[0])), flush=True)
         _title("recognizer and voice")
         print("\n".join(real_time_factors(brains, voice, spoken(voice, COMMANDS[1]))), flush=True)
+        _title("what is learned from the sentences")
+        print("\n".join(learning_costs(config, brains, spoken(voice, COMMANDS[1]))), flush=True)
         _title("one turn, from the end of speech, at the pace of a microphone")
         print("\n".join(turn_times(brains, voice, recordings)), flush=True)
         _title("memory of the daemon's process; the voice has its own")

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 
+from appliance import garbage
 from appliance.audio.microphone import Microphone
 from appliance.audio.speakers import open_speaker
 from appliance.audio.ways import ways_to_microphone
@@ -67,6 +68,7 @@ def _serve(config: LoadedConfig, brains: Brains) -> int:
         listeners=[event_logger(config.config.privacy.publish_text, brains.language.free_slots)],
     )
     handle_signals(daemon)
+    garbage.settle()
     _LOGGER.info("frame loop: %s", ask_for_priority())
     daemon.run()
     if daemon.restart_asked and "NOTIFY_SOCKET" not in os.environ:

@@ -5,12 +5,11 @@ hundred numbers stands once, however many templates end in it), and a choice uni
 beginnings are one path. Slots are not carried: hassil reads them off the sentence that a path spells.
 """
 
-import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from appliance.understanding.templates import Chain, Node, Slot, Template, Words
+from appliance.understanding.templates import Chain, Choice, Node, Slot, Template, Words
 
 STATES_MAX = 300_000
 """States of the graph of pieces; a language that needs more is matched literally only. The built-in one with a home of
@@ -39,7 +38,7 @@ class WordGraph:
 def word_graph(templates: tuple[Template, ...], joining_words: Sequence[str] = ()) -> WordGraph:
     """The graph of all sentences, in small letters; at least one template. Raises TooLargeError."""
     pieces = _Pieces()
-    start = pieces.all_united([pieces.compiled(template.tree, _END) for template in templates])
+    start = pieces.compiled(Choice(tuple(template.tree for template in templates)), _END)
     return with_joining_words(_Joiner(pieces).graph(start), joining_words)
 
 
@@ -58,7 +57,8 @@ class _Pieces:
         self.ends: list[bool] = [True]
         self._numbers: dict[tuple[bool, frozenset[tuple[str, int]]], int] = {(True, frozenset()): _END}
         self._compiled: dict[tuple[Node, int], int] = {}
-        self._united: dict[tuple[int, int], int] = {}
+        self._united: dict[frozenset[int], int] = {}
+        self._trees: dict[tuple[Words, ...], _Tree] = {}
 
     def compiled(self, node: Node, then: int) -> int:
         """The state from which `node` is said, and after it what may follow in state `then`."""
@@ -67,37 +67,46 @@ class _Pieces:
             self._compiled[key] = self._compile(node, then)
         return self._compiled[key]
 
-    def united(self, first: int, second: int) -> int:
-        """The state from which can be said what either can say."""
-        if first == second:
-            return first
-        key = (first, second) if first < second else (second, first)
-        if key not in self._united:
-            arcs = dict(self.arcs[first])
-            for label, target in self.arcs[second].items():
-                arcs[label] = self.united(arcs[label], target) if label in arcs else target
-            self._united[key] = self._state(arcs, self.ends[first] or self.ends[second])
-        return self._united[key]
-
-    def all_united(self, states: list[int]) -> int:
-        """Pairs first: a choice of n items is united in log n rounds, so a long list is not copied n times."""
-        while len(states) > 1:
-            pairs = itertools.zip_longest(states[::2], states[1::2])
-            states = [one if other is None else self.united(one, other) for one, other in pairs]
-        return states[0]
+    def united(self, states: frozenset[int]) -> int:
+        """The state from which can be said what any of these can say; all at once, so that no halves are left over."""
+        if len(states) == 1:
+            return next(iter(states))
+        if states not in self._united:
+            targets: dict[str, set[int]] = {}
+            for state in sorted(states):
+                for label, target in self.arcs[state].items():
+                    targets.setdefault(label, set()).add(target)
+            arcs = {label: self.united(frozenset(behind)) for label, behind in targets.items()}
+            self._united[states] = self._state(arcs, any(self.ends[state] for state in states))
+        return self._united[states]
 
     def _compile(self, node: Node, then: int) -> int:
         if isinstance(node, Words):
-            for piece in reversed(re.findall(r"\s+|\S+", node.text.casefold())):
-                then = self._state({_SPACE if piece.isspace() else piece: then}, ends=False)
-            return then
+            return self._spelled(self._tree((node,)), then)
         if isinstance(node, Slot):
             return self.compiled(node.content, then)
         if isinstance(node, Chain):
             for item in reversed(node.items):
                 then = self.compiled(item, then)
             return then
-        return self.all_united([self.compiled(item, then) for item in node.items])
+        states = [self.compiled(item, then) for item in node.items if not isinstance(item, Words)]
+        plain = tuple(item for item in node.items if isinstance(item, Words))
+        if plain:
+            states.append(self._spelled(self._tree(plain), then))
+        return self.united(frozenset(states))
+
+    def _tree(self, texts: tuple[Words, ...]) -> "_Tree":
+        if texts not in self._trees:
+            self._trees[texts] = _Tree([_pieces_of(words) for words in texts])
+        return self._trees[texts]
+
+    def _spelled(self, tree: "_Tree", then: int) -> int:
+        """The state from which any text of a tree is said."""
+        if not tree.rests:
+            return then
+        arcs = {piece: self._spelled(rest, then) for piece, rest in tree.rests.items()}
+        state = self._state(arcs, ends=False)
+        return self.united(frozenset((state, then))) if tree.may_end else state
 
     def _state(self, arcs: dict[str, int], ends: bool) -> int:
         key = (ends, frozenset(arcs.items()))
@@ -108,6 +117,22 @@ class _Pieces:
             self.arcs.append(arcs)
             self.ends.append(ends)
         return self._numbers[key]
+
+
+class _Tree:
+    """Texts as a tree of their pieces, so that a long list costs little: it is made once and stands in many places."""
+
+    def __init__(self, texts: list[tuple[str, ...]]) -> None:
+        rests: dict[str, list[tuple[str, ...]]] = {}
+        for text in texts:
+            if text:
+                rests.setdefault(text[0], []).append(text[1:])
+        self.may_end = not all(texts)
+        self.rests = {piece: _Tree(rest) for piece, rest in rests.items()}
+
+
+def _pieces_of(words: Words) -> tuple[str, ...]:
+    return tuple(_SPACE if piece.isspace() else piece for piece in re.findall(r"\s+|\S+", words.text.casefold()))
 
 
 class _Joiner:
@@ -149,4 +174,4 @@ class _Joiner:
 
     def _add(self, found: dict[str, int], word: str, target: int) -> None:
         if word:
-            found[word] = self._pieces.united(found[word], target) if word in found else target
+            found[word] = self._pieces.united(frozenset((found[word], target))) if word in found else target

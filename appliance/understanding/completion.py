@@ -28,7 +28,8 @@ class Completeness:
 
         `meaning`: the intent of a text that is a command.
         """
-        self._graph = graph
+        self._start = graph.start if graph else None
+        self._ends = graph.ends if graph else frozenset()
         self._arcs = [dict(arcs) for arcs in graph.arcs] if graph else []
         self._meaning = meaning
         self._joining_words = frozenset(joining_words)
@@ -49,24 +50,23 @@ class Completeness:
 
     def _states_after(self, text: str) -> set[int]:
         """Where in the graph a text leads; behind a joining word another command begins."""
-        if self._graph is None:
+        if self._start is None:
             return set()
-        states = {self._graph.start}
+        states = {self._start}
         for word in text.split():
-            joined = word in self._joining_words and not states.isdisjoint(self._graph.ends)
+            joined = word in self._joining_words and not states.isdisjoint(self._ends)
             states = {self._arcs[state][word] for state in states if word in self._arcs[state]}
             if joined:
-                states.add(self._graph.start)
+                states.add(self._start)
         return states
 
     def _tails(self, state: int) -> Iterator[str]:
         """Everything that may follow, the shortest first."""
-        assert self._graph is not None
         waiting = [("", state)]
         for said, at in waiting:  # grows while it is walked; the graph has no circles
             for word, target in self._arcs[at].items():
                 tail = f"{said} {word}".strip()
-                if target in self._graph.ends:
+                if target in self._ends:
                     yield tail
                 waiting.append((tail, target))
 

@@ -10,6 +10,7 @@ like, so it is right or wrong as a whole.
 """
 
 import functools
+import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -32,6 +33,9 @@ class Pronunciations:
         """
         self._lines = lines
         self.table = table
+        self.digest = hashlib.sha256(lines + repr((table, sounds_like)).encode()).digest()
+        """Changes when anything of it does."""
+
         self._sounds_like = dict(sounds_like or {})
         self.of = functools.lru_cache(maxsize=8192)(self._of)
 

@@ -4,7 +4,9 @@ The only file that knows hassil. The tree has four kinds of node; a list or rule
 node. Branches that can never be said (an empty list, a free-text slot) are left out of it.
 """
 
+import hashlib
 import itertools
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,6 +95,9 @@ class Templates:
         """Parse a dictionary of hassil's form. Raises ConfigError naming `origin` when it is of another form."""
         from hassil import Intents
 
+        self.digest = hashlib.sha256(json.dumps(source, default=str).encode()).digest()
+        """Changes when anything of the source does."""
+
         with _explained(origin):
             # hassil would drop all skip words or none: 'please, what can you do' needs one kept. See language.py.
             self._intents = Intents.from_dict({**source, "skip_words": []})
@@ -175,6 +180,9 @@ class _Opener:
     """Turns hassil's expressions into the tree; None where nothing can be said."""
 
     def __init__(self, intents: Any) -> None:
+        import hassil
+
+        self._hassil = hassil
         self._intents = intents
         self._lists: dict[str, Choice | None] = {}
         self._rules: dict[str, Node | None] = {}
@@ -182,17 +190,16 @@ class _Opener:
         self.free_slots: set[str] = set()
 
     def opened(self, expression: Any) -> Node | None:
-        from hassil import Alternative, ListReference, Permutation, RuleReference, TextChunk
-
-        if isinstance(expression, TextChunk):
+        kinds = self._hassil
+        if isinstance(expression, kinds.TextChunk):
             return Words(expression.original_text)
-        if isinstance(expression, ListReference):
+        if isinstance(expression, kinds.ListReference):
             return self._slot(expression)
-        if isinstance(expression, RuleReference):
+        if isinstance(expression, kinds.RuleReference):
             return self._rule(expression.rule_name)
-        if isinstance(expression, Alternative):
+        if isinstance(expression, kinds.Alternative):
             return _choice(self.opened(item) for item in expression.items)
-        if isinstance(expression, Permutation):
+        if isinstance(expression, kinds.Permutation):
             orders = itertools.permutations([self.opened(item) for item in expression.items])
             return _choice(_chain(order) for order in orders)
         return _chain(tuple(self.opened(item) for item in expression.items))
@@ -209,12 +216,10 @@ class _Opener:
         return self._rules[name]
 
     def _slot(self, reference: Any) -> Slot | None:
-        from hassil import WildcardSlotList
-
         name = reference.list_name
         if name not in self._intents.slot_lists:
             raise ValueError(f"unknown list {{{name}}}")
-        if isinstance(self._intents.slot_lists[name], WildcardSlotList):
+        if isinstance(self._intents.slot_lists[name], self._hassil.WildcardSlotList):
             self.free_slots.add(reference.slot_name)
             return None
         if name not in self._lists:
@@ -227,9 +232,7 @@ class _Opener:
         return None if content is None else Slot(reference.slot_name, content)
 
     def _list(self, slot_list: Any) -> Choice | None:
-        from hassil import RangeSlotList
-
-        if isinstance(slot_list, RangeSlotList):
+        if isinstance(slot_list, self._hassil.RangeSlotList):
             return _choice(Words(words) for words in _number_words(slot_list, self._intents.language))
         return _choice(self.opened(value.text_in) for value in slot_list.values if value.metadata != TYPED_ONLY)
 
@@ -239,9 +242,17 @@ def _choice(items: Iterator[Node | None] | Any) -> Choice | None:
     return Choice(possible) if possible else None
 
 
-def _chain(items: tuple[Node | None, ...]) -> Chain | None:
-    possible = tuple(item for item in items if item is not None)
-    return Chain(possible) if len(possible) == len(items) else None
+def _chain(items: tuple[Node | None, ...]) -> Node | None:
+    """One after the other, neighbouring words as one; None where one of them cannot be said."""
+    chained: list[Node] = []
+    for item in items:
+        if item is None:
+            return None
+        if isinstance(item, Words) and chained and isinstance(chained[-1], Words):
+            chained[-1] = Words(chained[-1].text + item.text)
+        else:
+            chained.append(item)
+    return chained[0] if len(chained) == 1 else Chain(tuple(chained))
 
 
 def _number_words(slot_list: Any, language: str) -> list[str]:

@@ -9,12 +9,11 @@ from appliance.understanding.templates import Chain, Node, Slot, Template, Words
 
 def words_of(templates: tuple[Template, ...]) -> frozenset[str]:
     """Every word that occurs in any sentence, sampled or not."""
-    known: dict[Node, _Edges] = {}
-    found: set[str] = set()
+    walk = _Walk()
     for template in templates:
-        edges = _edges(template.tree, known)
-        found |= edges.solid | edges.left | edges.inner | edges.right
-    return frozenset(found - {""})
+        edges = walk.edges(template.tree)
+        walk.found |= edges.solid | edges.left | edges.right
+    return frozenset(walk.found - {""})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,38 +26,47 @@ class _Edges:
     left: frozenset[str] = frozenset()
     """Of the other texts: what stands before the first space."""
 
-    inner: frozenset[str] = frozenset()
-    """Whole words."""
-
     right: frozenset[str] = frozenset()
     """What stands behind the last space."""
 
 
-def _edges(node: Node, known: dict[Node, _Edges]) -> _Edges:
-    if node in known:
-        return known[node]
-    if isinstance(node, Words):
-        parts = re.split(r"\s+", node.text.casefold())
-        whole, ends = frozenset(parts[1:-1]), (frozenset(parts[:1]), frozenset(parts[-1:]))
-        edges = _Edges(solid=ends[0]) if len(parts) == 1 else _Edges(left=ends[0], inner=whole, right=ends[1])
-    elif isinstance(node, Slot):
-        edges = _edges(node.content, known)
-    elif isinstance(node, Chain):
-        edges = functools.reduce(_joined, (_edges(item, known) for item in node.items), _Edges(frozenset({""})))
-    else:
-        below = [_edges(item, known) for item in node.items]
-        edges = _Edges(*(frozenset().union(*(getattr(e, part) for e in below)) for part in _Edges.__slots__))
-    known[node] = edges
-    return edges
+_NOTHING = _Edges(frozenset({""}))
 
 
-def _joined(first: _Edges, second: _Edges) -> _Edges:
-    return _Edges(
-        solid=_pairs(first.solid, second.solid),
-        left=first.left | _pairs(first.solid, second.left),
-        inner=first.inner | second.inner | _pairs(first.right, second.left),
-        right=second.right | _pairs(first.right, second.solid),
-    )
+class _Walk:
+    """Goes through trees, each shared node once."""
+
+    def __init__(self) -> None:
+        self.found: set[str] = set()
+        """Whole words: those that have a space at both ends."""
+
+        self._known: dict[Node, _Edges] = {}
+
+    def edges(self, node: Node) -> _Edges:
+        if node not in self._known:
+            self._known[node] = self._edges(node)
+        return self._known[node]
+
+    def _edges(self, node: Node) -> _Edges:
+        if isinstance(node, Words):
+            parts = re.split(r"\s+", node.text.casefold())
+            self.found.update(parts[1:-1])
+            first, last = frozenset(parts[:1]), frozenset(parts[-1:])
+            return _Edges(solid=first) if len(parts) == 1 else _Edges(left=first, right=last)
+        if isinstance(node, Slot):
+            return self.edges(node.content)
+        if isinstance(node, Chain):
+            return functools.reduce(self._joined, map(self.edges, node.items), _NOTHING)
+        below = [self.edges(item) for item in node.items]
+        return _Edges(*(frozenset().union(*(getattr(edges, part) for edges in below)) for part in _Edges.__slots__))
+
+    def _joined(self, first: _Edges, second: _Edges) -> _Edges:
+        self.found |= _pairs(first.right, second.left)
+        return _Edges(
+            solid=_pairs(first.solid, second.solid),
+            left=first.left | _pairs(first.solid, second.left),
+            right=second.right | _pairs(first.right, second.solid),
+        )
 
 
 def _pairs(firsts: frozenset[str], seconds: frozenset[str]) -> frozenset[str]:
