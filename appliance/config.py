@@ -195,6 +195,12 @@ class Mqtt(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ""
     tls: Annotated[bool, Meta(description="Encrypt, and verify the broker's certificate.")] = False
     ca_file: Annotated[str, Meta(description="Certificate authority to trust (PEM); empty: the system's.")] = ""
+    cert_file: Annotated[
+        str, Meta(description="Certificate by which the broker knows this appliance (PEM); empty: none.")
+    ] = ""
+    key_file: Annotated[
+        str, Meta(description="Its private key (PEM), readable by the service only; empty: in cert_file.")
+    ] = ""
     keepalive_s: Annotated[
         int, Meta(ge=5, le=600, description="A dead connection is noticed after 1.5 times this, s, 5..600.")
     ] = 30

@@ -51,7 +51,7 @@ class LoadedConfig:
     def mqtt(self) -> Mqtt:
         """The broker's settings, with its files' places made absolute."""
         named = self.config.mqtt
-        places = {key: getattr(named, key) for key in ("password_file", "ca_file")}
+        places = {key: getattr(named, key) for key in ("password_file", "ca_file", "cert_file", "key_file")}
         return msgspec.structs.replace(named, **{k: str(self.folder / place) for k, place in places.items() if place})
 
     @property

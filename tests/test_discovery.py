@@ -26,8 +26,8 @@ def components() -> dict[str, dict[str, Any]]:
 
 def test_one_message_announces_the_whole_device() -> None:
     messages = announcements(KITCHEN, "homeassistant", "device")
-    assert list(messages) == ["homeassistant/device/voice_kitchen/config"]
-    said = json.loads(messages["homeassistant/device/voice_kitchen/config"])
+    assert list(messages) == ["homeassistant/device/kitchen/voice/config"]
+    said = json.loads(messages["homeassistant/device/kitchen/voice/config"])
     assert said["device"]["identifiers"] == ["voice_kitchen"]
     assert said["device"]["suggested_area"] == "Kitchen"
     assert said["origin"] == {"name": "voice appliance", "sw_version": "1.0"}
@@ -37,8 +37,8 @@ def test_one_message_announces_the_whole_device() -> None:
 
 def test_older_installations_get_a_message_for_each_entity() -> None:
     messages = announcements(KITCHEN, "ha", "entity")
-    assert set(components()) == {topic.split("/")[-2] for topic in messages}
-    volume = json.loads(messages["ha/number/voice_kitchen/volume/config"])
+    assert {f"voice_{key}" for key in components()} == {topic.split("/")[-2] for topic in messages}
+    volume = json.loads(messages["ha/number/kitchen/voice_volume/config"])
     assert volume["device"]["name"] == "Kitchen"
     assert (volume["command_topic"], volume["unique_id"]) == ("voice/kitchen/command/volume", "voice_kitchen_volume")
     assert "platform" not in volume
@@ -101,6 +101,7 @@ def test_what_another_setting_announced_is_outdated() -> None:
     assert not by_device.is_outdated(announced["device"][0], b"{}")
     assert by_device.is_outdated(announced["entity"][0], b"{}")
     assert not by_device.is_outdated(announced["entity"][0], b"")
+    assert not by_device.is_outdated("ha/sensor/kitchen/temperature/config", b"{}"), "another maker's"
     silent = Announcer(HomeAssistant(prefix="ha", discovery="off"), KITCHEN)
     assert silent.messages == {}
     assert silent.is_outdated(announced["device"][0], b"{}")

@@ -212,6 +212,9 @@ class TestAccess:
             (Mqtt(host="h", password_file=str(empty)), "mqtt.username is empty"),
             (Mqtt(host="h", tls=True, ca_file=str(tmp_path / "none")), "mqtt.ca_file"),
             (Mqtt(host="h", tls=True, ca_file=str(empty)), "mqtt.ca_file"),
+            (Mqtt(host="h", tls=True, cert_file=str(empty)), "no certificate and its key"),
+            (Mqtt(host="h", tls=True, key_file=str(empty)), "mqtt.cert_file is empty"),
+            (Mqtt(host="h", cert_file=str(empty)), "mqtt.tls = true"),
         ):
             with pytest.raises(ConfigError, match=reason):
                 MqttClient(settings, "id", "1", on_command=lambda _: None, publish_text=False, free_slots=frozenset())

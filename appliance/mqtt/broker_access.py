@@ -1,5 +1,6 @@
 """How the broker is reached, and why it is not, in words an owner can act on."""
 
+import contextlib
 import logging
 import socket
 import ssl
@@ -66,13 +67,17 @@ def read_access(settings: Mqtt) -> BrokerAccess:
     """Read the password and the certificates. Raises ConfigError."""
     if settings.password_file and not settings.username:
         raise ConfigError("mqtt.password_file is set and mqtt.username is empty; name the user, or empty both")
+    if settings.key_file and not settings.cert_file:
+        raise ConfigError("mqtt.key_file is set and mqtt.cert_file is empty; name the certificate, or empty both")
+    if settings.cert_file and not settings.tls:
+        raise ConfigError("mqtt.cert_file is set and mqtt.tls is false; set mqtt.tls = true, or empty it")
     return BrokerAccess(
         host=settings.host,
         port=settings.port,
         keepalive_s=settings.keepalive_s,
         username=settings.username or None,
         password=_read_password(Path(settings.password_file)) if settings.password_file else None,
-        tls=_tls_context(settings.ca_file) if settings.tls else None,
+        tls=_tls_context(settings) if settings.tls else None,
     )
 
 
@@ -130,23 +135,44 @@ def why_cut(code: int, address: str, *, was_accepted: bool) -> str:
 def _read_password(path: Path) -> str:
     try:
         password = path.read_text(encoding="utf-8").rstrip("\r\n")
-        mode = path.stat().st_mode
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"mqtt.password_file {path} cannot be read ({reason}); check path and permissions") from None
     if not password:
         raise ConfigError(f"mqtt.password_file {path} is empty; write the password into it, or empty the key")
-    if mode & stat.S_IROTH:
-        _LOGGER.warning("mqtt.password_file %s can be read by every user; run: chmod o-r %s", path, path)
+    _warn_of_readers(path, "mqtt.password_file")
     return password
 
 
-def _tls_context(ca_file: str) -> ssl.SSLContext:
+def _warn_of_readers(path: Path, key: str) -> None:
+    """A secret that every user of this machine can read is told."""
+    with contextlib.suppress(OSError):  # who needs it says so
+        if path.stat().st_mode & stat.S_IROTH:
+            _LOGGER.warning("%s %s can be read by every user; run: chmod o-r %s", key, path, path)
+
+
+def _show_ours(context: ssl.SSLContext, cert_file: str, key_file: str) -> None:
+    """The certificate by which the broker knows us."""
+    _warn_of_readers(Path(key_file), "mqtt.key_file" if key_file != cert_file else "mqtt.cert_file")
+    try:
+        context.load_cert_chain(cert_file, key_file, password="")  # nobody is there to type a pass phrase
+    except OSError as error:  # ssl.SSLError is one
+        reason = error.strerror or error
+        raise ConfigError(
+            f"mqtt.cert_file {cert_file} and key_file {key_file} hold no certificate and its key in PEM, without a "
+            f"pass phrase ({reason}); check the paths"
+        ) from None
+
+
+def _tls_context(settings: Mqtt) -> ssl.SSLContext:
     """Certificates and host names are verified; there is no way to turn that off."""
+    ca_file = settings.ca_file
     try:
         context = ssl.create_default_context(cafile=ca_file or None)
     except OSError as error:  # ssl.SSLError is one
         reason = error.strerror or error
         raise ConfigError(f"mqtt.ca_file {ca_file} holds no certificates in PEM ({reason}); check the path") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if settings.cert_file:
+        _show_ours(context, settings.cert_file, settings.key_file or settings.cert_file)
     return context

@@ -73,17 +73,23 @@ def announcements(shown: Appearance, prefix: str, style: Style) -> dict[str, byt
 
 
 def filters(topics: Topics, prefix: str) -> tuple[str, ...]:
-    """What matches every topic on which any version of this ever announced the appliance."""
-    thing = _thing(topics)
-    return f"{prefix}/device/{thing}/config", f"{prefix}/+/{thing}/+/config"
+    """What matches every topic on which the appliance may have been announced, and perhaps others: see `is_ours`."""
+    return (f"{prefix}/+/{topics.device_id}/+/config",)
 
 
-def _thing(topics: Topics) -> str:
-    return f"voice_{topics.device_id}"
+def is_ours(topic: str) -> bool:
+    """Whether a topic that a filter matched is one of ours: another maker's device may have the same name."""
+    return topic.split("/")[-2].startswith(_OURS)
+
+
+_OURS: Final = "voice"
+"""What our last level but one begins with. A broker's access list can name the level before it, the device's id, as the
+user (`%u`), for it stands alone there."""
 
 
 def _announced(shown: Appearance, prefix: str, style: Style) -> list[tuple[str, dict[str, Any]]]:
-    thing = _thing(shown.topics)
+    node = shown.topics.device_id
+    thing = f"{_OURS}_{node}"
     device = {
         "identifiers": [thing],
         "name": shown.name,
@@ -102,10 +108,10 @@ def _announced(shown: Appearance, prefix: str, style: Style) -> list[tuple[str, 
         entity["unique_id"] = f"{thing}_{key}"
     if style == "device":
         whole = {"device": device, "origin": origin, "components": entities, "qos": 1, **available}
-        return [(f"{prefix}/device/{thing}/config", whole)]
+        return [(f"{prefix}/device/{node}/{_OURS}/config", whole)]
     return [
         (
-            f"{prefix}/{entity['platform']}/{thing}/{key}/config",
+            f"{prefix}/{entity['platform']}/{node}/{_OURS}_{key}/config",
             {"device": device, "origin": origin, "qos": 1, **available, **_without_platform(entity)},
         )
         for key, entity in entities.items()

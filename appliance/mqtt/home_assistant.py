@@ -3,7 +3,7 @@
 from typing import Final
 
 from appliance.config import HomeAssistant
-from appliance.mqtt.discovery import Appearance, announcements, filters
+from appliance.mqtt.discovery import Appearance, announcements, filters, is_ours
 from appliance.mqtt.topics import ONLINE
 
 BIRTH_PAUSE_S: Final = 5.0
@@ -34,4 +34,4 @@ class Announcer:
 
     def is_outdated(self, topic: str, payload: bytes) -> bool:
         """Whether this is retained for us by another setting or version, and is to be taken back."""
-        return topic != self._birth and bool(payload) and topic not in self.messages
+        return topic != self._birth and bool(payload) and is_ours(topic) and topic not in self.messages
