@@ -171,7 +171,12 @@ def build_renewal(brains: Brains, around: Surroundings) -> Renewal:
             detector=brains.detector,
             endpointer=Endpointer(limits),
             understander=Understander(
-                brains.recognizer, brains.language, around.inbox.post, reader=brains.reader, tracer=around.tracer
+                brains.recognizer,
+                brains.language,
+                around.inbox.post,
+                reader=brains.reader,
+                detector=brains.detector.another(),
+                tracer=around.tracer,
             ),
             worker=around.workers.recognition,
             tracer=around.tracer,

@@ -86,7 +86,7 @@ def load_brains(
     home = load_home(loaded)
     language = load_language(loaded, home, sentences)
     vosk = load_vosk(loaded, store)
-    detector = SileroDetector(model_folder(store, config.models.speech_detector, Kind.SPEECH_DETECTOR))
+    detector = load_detector(loaded)
     for index in range(4):  # its first uses are slow
         detector.process(Frame(index, silent_pcm()))
     detector.reset()
@@ -138,6 +138,12 @@ def load_vosk(loaded: LoadedConfig, store: ModelStore) -> VoskModel:
     """The speech model of the configured language. Raises ConfigError, ModelError."""
     folder = model_folder(store, chosen_models(loaded).recognizer, Kind.RECOGNIZER)
     return VoskModel(folder, language_of(loaded).settings.common_words.split())
+
+
+def load_detector(loaded: LoadedConfig) -> SileroDetector:
+    """The speech detector alone. Raises ModelError."""
+    store = ModelStore(MANIFEST, loaded.models_directory)
+    return SileroDetector(model_folder(store, loaded.config.models.speech_detector, Kind.SPEECH_DETECTOR))
 
 
 def load_recognizer(loaded: LoadedConfig, language: Language) -> VoskRecognizer:

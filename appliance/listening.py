@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from appliance.audio.format import FRAME_SAMPLES, SILENT_DBFS, Frame, Pcm, frames_of_ms, level_dbfs
+from appliance.audio.format import SILENT_DBFS, Frame, Pcm, frames_of_ms, level_dbfs
 from appliance.audio.ring import Ring
 from appliance.dialog_handlers import PRE_ROLL_FRAMES
 from appliance.facts import (
@@ -24,7 +24,7 @@ from appliance.facts import (
 )
 from appliance.inbox import Post
 from appliance.intent import Completion, Intent
-from appliance.speech.detector import SpeechDetector
+from appliance.speech.detector import SpeechDetector, surely_spoken_s
 from appliance.speech.endpoint import BACKGROUND_FRAMES, Began, Endpointer, background_dbfs
 from appliance.speech.recognizer import Hypotheses, Recognizer
 from appliance.trace import Tracer
@@ -242,13 +242,24 @@ class Understander:
         post: Post,
         *,
         reader: Reader | None = None,
+        detector: SpeechDetector | None = None,
         tracer: Tracer | None = None,
     ) -> None:
-        """`reader`: None where there is no dictionary of pronunciations; then sentences must be heard literally."""
+        """Who listens, and to which language.
+
+        Args:
+            recognizer: hears the words.
+            language: knows what they mean.
+            post: takes the results.
+            reader: None where there is no dictionary of pronunciations; then sentences must be heard literally.
+            detector: tells the reader how long somebody spoke; without it nothing is clear without dictation.
+            tracer: is told what was handed on.
+        """
         self._recognizer = recognizer
         self._language = language
         self._post = post
         self._reader = reader
+        self._detector = detector
         self._tracer = tracer
         self._after_wake = False
         self._ahead: str | None = None
@@ -282,7 +293,7 @@ class Understander:
         `text`, `command`: what was understood so far, and its samples.
         """
         reading = self._reader.read([text], [0.0]) if self._reader else None
-        if reading is not None and clear(reading, level_range_db(command)) is None:
+        if reading is not None and clear(reading, self._spoken_s(command)) is None:
             self._ahead = self._recognizer.dictate(command)
 
     def finish(self, turn: int, command: Pcm, *, foreseen: bool = False) -> None:
@@ -330,41 +341,44 @@ class Understander:
         agreed = self._language.agrees(hypotheses.texts[0]) if hypotheses.texts else None
         if agreed is not None:
             return Heard(text=hypotheses.texts[0], agreed=agreed, reason="not_understood")
-        range_db = level_range_db(command)
-        heard = self._clear(hypotheses, range_db)
+        spoken_s = self._spoken_s(command)
+        heard = self._clear(hypotheses, spoken_s)
         if heard is None and self._after_wake and not hypotheses.wake_heard:
             # The wake word itself was misheard, perhaps together with the command: listen to the command alone.
             self._recognizer.begin(after_wake=False)
             self._recognizer.accept(command)
             hypotheses = self._recognizer.finish()
-            heard = self._clear(hypotheses, range_db)
+            heard = self._clear(hypotheses, spoken_s)
         if heard is not None:
             return heard
         dictated = self._ahead or (self._recognizer.dictate(command) if hypotheses.texts else "")
         if not dictated:
             return Heard(text="", reason="no_speech")
-        return self._second_look(hypotheses, dictated, range_db)
+        return self._second_look(hypotheses, dictated)
 
     def _question(self, heard: Heard) -> str | None:
         if heard.decision is not Decision.CONFIRM:
             return None
         return self._language.answer("did_you_mean", sentence=heard.text)
 
-    def _clear(self, hypotheses: Hypotheses, range_db: float) -> Heard | None:
+    def _spoken_s(self, command: Pcm) -> float:
+        return surely_spoken_s(self._detector, command) if self._detector else 0.0
+
+    def _clear(self, hypotheses: Hypotheses, spoken_s: float) -> Heard | None:
         """What can be acted on without a second look."""
         if self._reader is None:
             intent = self._language.match_any(hypotheses.texts)
             return Heard.literally(intent) if intent else None
         reading = self._reader.read(hypotheses.texts, hypotheses.likelihoods)
-        judgement = clear(reading, range_db) if reading else None
+        judgement = clear(reading, spoken_s) if reading else None
         return _understood(reading, judgement) if reading and judgement else None
 
-    def _second_look(self, hypotheses: Hypotheses, dictated: str, range_db: float) -> Heard:
+    def _second_look(self, hypotheses: Hypotheses, dictated: str) -> Heard:
         """What is not clear is held against free dictation."""
         reading = self._reader.read(hypotheses.texts, hypotheses.likelihoods) if self._reader else None
         judgement = None
         if self._reader and reading:
-            judgement = judged(reading, range_db, self._reader.apart(dictated, reading.intent))
+            judgement = judged(reading, self._reader.apart(dictated, reading.intent))
             if judgement.decision is not Decision.REFUSE:
                 return _understood(reading, judgement)
         nearest = self._language.nearest(dictated)
@@ -386,17 +400,6 @@ def _understood(reading: Reading, judgement: Judgement) -> Heard:
         nearest=reading.intent.text,
         score=round(max(0.0, 1 - reading.cost), 3),
     )
-
-
-def level_range_db(pcm: Pcm) -> float:
-    """How far the loudest twentieth of the frames stands out of the quietest: about the signal-to-noise ratio of an
-    utterance and its pauses, and some decibels more. 0 for less than a frame.
-    """
-    frames = pcm[: pcm.size - pcm.size % FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
-    if not len(frames):
-        return 0.0
-    low, high = np.quantile([level_dbfs(frame) for frame in frames], (0.05, 0.95))
-    return float(high - low)
 
 
 def word_end(levels_dbfs: list[float], index: int) -> int:

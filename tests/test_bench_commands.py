@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from appliance.listening import level_range_db
 from appliance.understanding.confidence import Decision
-from tools import bench_commands
+from tools import bench_commands, reliability
 from tools.bench_commands import FOREIGN_PARTS, SNRS_DB, Result, tasks_of
 from tools.fit_confidence import cross_fitted, decided, fitted, observed, table
 
@@ -19,7 +18,7 @@ ROW = {
     "cost": 0.1,
     "phones": 16,
     "two": False,
-    "range_db": 50.0,
+    "speech_s": 2.0,
     "apart": 0.2,
 }
 
@@ -54,7 +53,7 @@ def test_short_commands_are_counted_by_the_hour(capsys: pytest.CaptureFixture[st
 
 def test_an_observation_becomes_features() -> None:
     row = observed(ROW)
-    assert row.features == (0.0, 0.1, 4.0, 30.0, 0.2, 0.0)
+    assert dict(row.features) == {"lead": 0.0, "cost": 0.1, "rate": 8.0, "length": 4.0, "apart": 0.2, "two": 0.0}
     assert row.long
     assert not observed(ROW | {"two": True}).long
     assert not observed(ROW | {"phones": 3}).long
@@ -85,8 +84,9 @@ def test_what_would_be_done_is_counted_for_each_set() -> None:
     assert line.endswith("asked back 0 right and 1 wrong")
 
 
-def test_speech_stands_out_of_its_background() -> None:
-    quiet, loud = np.full(16_000, 10, np.int16), np.full(16_000, 1000, np.int16)
-    assert level_range_db(np.concatenate([quiet, loud])) == pytest.approx(40.0, abs=0.1)
-    assert level_range_db(loud) == 0.0
-    assert level_range_db(loud[:10]) == 0.0
+def test_a_confidence_is_held_against_what_was_right() -> None:
+    told = [(0.95, True)] * 9 + [(0.97, False), (0.1, False), (1.0, True)]
+    bins = {one.low: (one.right, one.total) for one in reliability.binned(told)}
+    assert bins == {0.1: (0, 1), 0.95: (9, 10), 0.99: (1, 1)}
+    assert sum("told" in line for line in reliability.table(told)) == 3
+    assert reliability.diagram(told).count("<circle") == 3

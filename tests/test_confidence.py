@@ -24,12 +24,12 @@ from appliance.understanding.confidence import (
 from appliance.understanding.pronunciations import Pronunciations
 from appliance.understanding.reading import Reader, Reading
 from appliance.understanding.soundalike import SoundMatcher
-from tests.fakes import Heard, ScriptedRecognizer, language
+from tests.fakes import Heard, ScriptedDetector, ScriptedRecognizer, language
 from tests.test_soundalike import DICTIONARY, TABLE
 
 GOOD = Reading(intent=Intent(name="time_ask"), share=1.0, cost=0.0, phones=20, rival=None)
-CLEAN = 30.0
-"""Decibels by which speech stands out."""
+USUAL_S = 20 / 12
+"""How long somebody speaks who says that."""
 
 SPEECH = np.repeat(np.array([0, 3000], np.int16), 16_000)
 """As loud as speech, behind a silence."""
@@ -39,39 +39,47 @@ SPEECH = np.repeat(np.array([0, 3000], np.int16), 16_000)
     "worse", [{"share": 0.4}, {"cost": 0.2}], ids=["another reading is likely", "it sounds otherwise"]
 )
 def test_what_speaks_against_a_reading_makes_it_less_sure(worse: dict[str, float]) -> None:
-    assert probability(AT_ONCE, dataclasses.replace(GOOD, **worse), CLEAN, 0.0) < probability(AT_ONCE, GOOD, CLEAN, 0.0)
+    assert probability(AT_ONCE, dataclasses.replace(GOOD, **worse), speech_s=USUAL_S) < probability(
+        AT_ONCE, GOOD, speech_s=USUAL_S
+    )
 
 
 def test_what_dictation_hears_otherwise_is_less_sure() -> None:
-    sure = [probability(SECOND_LOOK, GOOD, CLEAN, apart) for apart in (0.0, 0.1, 0.3, 0.6)]
+    sure = [probability(SECOND_LOOK, GOOD, apart=apart) for apart in (0.0, 0.1, 0.3, 0.6)]
     assert sure == sorted(sure, reverse=True)
     assert sure[0] >= ACT_FROM > sure[-1]
 
 
 @pytest.mark.parametrize("reading", [GOOD, dataclasses.replace(GOOD, share=1e-12, cost=50.0, phones=0)])
 def test_a_confidence_is_a_probability(reading: Reading) -> None:
-    assert 0.0 <= probability(SECOND_LOOK, reading, CLEAN, 1e9) <= 1.0
-    assert 0.0 <= judged(reading, CLEAN, 1e9).confidence <= 1.0
+    assert 0.0 <= probability(SECOND_LOOK, reading, apart=1e9) <= 1.0
+    assert 0.0 <= judged(reading, 1e9).confidence <= 1.0
 
 
 def test_a_clear_reading_is_acted_on_at_once() -> None:
-    judgement = clear(GOOD, CLEAN)
+    judgement = clear(GOOD, USUAL_S)
     assert judgement is not None
     assert judgement.decision is Decision.ACT
     assert judgement.confidence >= CLEAR
 
 
 def test_a_short_sentence_is_never_clear_at_once() -> None:
-    assert clear(dataclasses.replace(GOOD, phones=SHORT_PHONES - 1), CLEAN) is None
+    assert clear(dataclasses.replace(GOOD, phones=SHORT_PHONES - 1), USUAL_S) is None
+
+
+@pytest.mark.parametrize("speech_s", [4 * USUAL_S, 0.1, 0.0], ids=["words are missing", "a click", "nobody spoke"])
+def test_a_reading_that_is_too_short_for_the_speech_is_not_clear(speech_s: float) -> None:
+    assert clear(dataclasses.replace(GOOD, share=0.8), USUAL_S) is not None
+    assert clear(dataclasses.replace(GOOD, share=0.8), speech_s) is None
 
 
 def test_a_reading_without_a_lead_or_far_from_what_was_heard_is_not_clear() -> None:
-    assert clear(dataclasses.replace(GOOD, share=0.2), CLEAN) is None
-    assert clear(dataclasses.replace(GOOD, cost=0.3), CLEAN) is None
+    assert clear(dataclasses.replace(GOOD, share=0.2), USUAL_S) is None
+    assert clear(dataclasses.replace(GOOD, cost=0.3), USUAL_S) is None
 
 
 def test_there_are_three_zones() -> None:
-    found = [judged(GOOD, CLEAN, apart / 100) for apart in range(100)]
+    found = [judged(GOOD, apart / 100) for apart in range(100)]
     assert [one.decision for one in found] == [
         Decision.ACT
         if one.confidence >= ACT_FROM
@@ -84,10 +92,10 @@ def test_there_are_three_zones() -> None:
 
 
 def test_a_short_sentence_that_both_heard_word_by_word_is_acted_on() -> None:
-    stop = dataclasses.replace(GOOD, phones=4)
-    assert CONFIRM_FROM <= judged(stop, CLEAN, 0.0).confidence < ACT_FROM
-    assert judged(stop, CLEAN, 0.0).decision is Decision.ACT
-    assert judged(stop, CLEAN, 0.02).decision is not Decision.ACT
+    stop = dataclasses.replace(GOOD, phones=4, share=0.8)
+    assert CONFIRM_FROM <= judged(stop, 0.0).confidence < ACT_FROM
+    assert judged(stop, 0.0).decision is Decision.ACT
+    assert judged(stop, 0.02).decision is not Decision.ACT
 
 
 # The understander with a reader.
@@ -107,6 +115,7 @@ def understood(heard: Heard) -> Understood:
         known,
         lambda result: posted.append(result(5)),
         reader=Reader(known.match, known.bare, sounds()),
+        detector=ScriptedDetector(range(50, 100)),
     )
     understander.begin(False)
     understander.finish(3, SPEECH)

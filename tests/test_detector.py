@@ -9,7 +9,7 @@ from appliance.audio.convert import resample
 from appliance.audio.format import FRAME_SAMPLES, SAMPLE_RATE_HZ, Frame, Pcm, float_from_int16
 from appliance.errors import ModelError
 from appliance.models import ModelStore
-from appliance.speech.detector import SileroDetector
+from appliance.speech.detector import SileroDetector, surely_spoken_s
 from appliance.voice.piper import PiperVoice
 
 
@@ -73,6 +73,24 @@ def test_the_first_block_is_waited_for(detector: SileroDetector) -> None:
 
 
 @pytest.mark.model
+def test_only_what_is_surely_speech_is_counted(detector: SileroDetector, speech: Pcm) -> None:
+    spoken_s = surely_spoken_s(detector, speech)
+    assert 1.0 < spoken_s < speech.size / SAMPLE_RATE_HZ - 2.0
+    assert surely_spoken_s(detector, speech) == spoken_s
+    assert surely_spoken_s(detector, np.zeros(SAMPLE_RATE_HZ + 7, np.int16)) == 0.0
+    assert surely_spoken_s(detector, speech[:0]) == 0.0
+
+
+def test_another_of_the_same_model_hears_for_itself(detector: SileroDetector, speech: Pcm) -> None:
+    first, other = probabilities(detector, speech), detector.another()
+    detector.reset()
+    found = []
+    for frame in frames(speech):
+        detector.process(Frame(0, np.zeros(320, np.int16)))
+        found.append(other.process(frame))
+    assert found == first
+
+
 def test_after_a_reset_it_is_as_new(detector: SileroDetector, store: ModelStore, speech: Pcm) -> None:
     first = probabilities(detector, speech)
     for frame in frames(speech)[:77]:

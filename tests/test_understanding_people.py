@@ -11,6 +11,7 @@ from appliance.audio.format import Pcm
 from appliance.listening import Understander
 from appliance.models import ModelStore
 from appliance.runtimes.vosk import VoskModel
+from appliance.speech.detector import SileroDetector
 from appliance.speech.recognizer import VoskRecognizer
 from appliance.understanding.confidence import Decision
 from appliance.understanding.language import Language
@@ -31,7 +32,8 @@ def understander(store: ModelStore, data_pack: Path) -> Understander:
         drinks.graph(), Pronunciations.read(store.folder("cmudict-en-us"), LanguageFolder.of("en").phones())
     )
     reader = Reader(drinks.match, drinks.bare, sounds)
-    return Understander(recognizer, drinks, post=lambda result: None, reader=reader)
+    detector = SileroDetector(store.folder("silero-vad"))
+    return Understander(recognizer, drinks, post=lambda result: None, reader=reader, detector=detector)
 
 
 def rows(data_pack: Path, of: str) -> list[dict[str, object]]:
@@ -42,7 +44,7 @@ def rows(data_pack: Path, of: str) -> list[dict[str, object]]:
 def understood(understander: Understander, pcm: Pcm, chunk: int = 1600) -> tuple[object, ...]:
     understander.begin(False)
     for start in range(0, pcm.size, chunk):
-        understander.accept(0, pcm[start : start + chunk])
+        understander.hear(pcm[start : start + chunk])
     heard = understander.understand(pcm)
     return heard.decision, heard.intent.slots if heard.intent else None, heard.confidence
 

@@ -10,7 +10,6 @@ three times as long. PACK is the folder of recordings.
 import argparse
 import dataclasses
 import functools
-import itertools
 import json
 import multiprocessing
 import resource
@@ -26,11 +25,13 @@ import numpy as np
 from appliance import config_files
 from appliance.audio.files import read_pcm
 from appliance.audio.format import SAMPLE_RATE_HZ, Pcm
-from appliance.brains import load_home, load_language, load_reader, load_recognizer
+from appliance.brains import load_detector, load_home, load_language, load_reader, load_recognizer
 from appliance.cli.understand import understand_pcm
-from appliance.listening import Understander, level_range_db
+from appliance.listening import Understander
+from appliance.speech.detector import surely_spoken_s
 from appliance.speech.recognizer import Hypotheses, VoskRecognizer
 from appliance.understanding.confidence import Decision
+from tools import reliability
 from tools.mixing import METHOD, mix, mix_by_loudest
 from tools.quantize.intervals import rate_interval, share_interval
 
@@ -41,8 +42,6 @@ RHINO_PERCENT = {24: 99, 18: 99, 12: 98, 6: 96}
 
 LONGEST_S = 8.0
 """Continuous sound is cut into utterances of this length, the longest that the appliance takes for one."""
-
-BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.99, 1.0)
 
 WORKERS = 2
 FOREIGN_PARTS = 8
@@ -109,7 +108,10 @@ class Bench:
         language = load_language(loaded, load_home(loaded), sentences)
         self._recognizer = Watched(load_recognizer(loaded, language))
         self._reader = load_reader(loaded, language)
-        self._understander = Understander(self._recognizer, language, lambda result: None, reader=self._reader)
+        self._detector = load_detector(loaded)
+        self._understander = Understander(
+            self._recognizer, language, lambda result: None, reader=self._reader, detector=self._detector
+        )
 
     def results(self, condition: str, clips: Sequence[Clip], *, observe: bool) -> Iterator[Result]:
         """What is understood, in the order of the clips."""
@@ -141,7 +143,7 @@ class Bench:
             "cost": reading.cost,
             "phones": reading.phones,
             "two": reading.intent.then is not None,
-            "range_db": level_range_db(clip.pcm),
+            "speech_s": surely_spoken_s(self._detector, clip.pcm),
             "apart": self._reader.apart(self._recognizer.dictate(clip.pcm), reading.intent),
         }
 
@@ -322,13 +324,8 @@ def _print_foreign(kind: str, results: Sequence[Result]) -> None:
 
 def _reliability(results: Sequence[Result]) -> None:
     print("\nreliability: confidence told, and how often the reading was right")
-    told = [(result.confidence, result.right) for result in results if result.confidence is not None]
-    for low, high in itertools.pairwise(BINS):
-        inside = [(c, right) for c, right in told if low <= c < high or (high == 1.0 and c == 1.0)]
-        if inside:
-            mean, good = sum(c for c, _ in inside) / len(inside), sum(right for _, right in inside)
-            bar = "#" * round(40 * good / len(inside))
-            print(f"  {low:4.2f}..{high:4.2f}  told {mean:.2f}, was {_share(good, len(inside)):36} {bar}")
+    for line in reliability.table([(one.confidence, one.right) for one in results if one.confidence is not None]):
+        print(f"  {line}")
 
 
 def _share(count: int, total: int) -> str:

@@ -127,7 +127,9 @@ def _turns(brains: Brains, words: Sequence[Clip], commands: Sequence[Clip], nois
 
 def _orders(brains: Brains, commands: Sequence[Clip], noise: Pcm, *, verbose: bool) -> None:
     print(f"\n{len(commands)} drink orders through `understand`")
-    understander = Understander(brains.recognizer, brains.language, lambda result: None, reader=brains.reader)
+    understander = Understander(
+        brains.recognizer, brains.language, lambda result: None, reader=brains.reader, detector=brains.detector
+    )
     for snr_db in COMMAND_SNRS_DB:
         right = wrong = 0
         started = time.process_time()

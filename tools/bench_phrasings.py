@@ -22,7 +22,7 @@ import numpy as np
 
 from appliance.audio.convert import resample
 from appliance.audio.format import SAMPLE_RATE_HZ, Pcm
-from appliance.brains import load_reader, load_recognizer, load_voice
+from appliance.brains import load_detector, load_reader, load_recognizer, load_voice
 from appliance.cli.understand import understand_pcm
 from appliance.config_files import PROJECT, LoadedConfig, load
 from appliance.listening import Understander
@@ -56,7 +56,9 @@ def main() -> None:
     loaded = load(PROJECT / "firmware_config" / "appliance.toml")
     known = language()
     reader = load_reader(loaded, known)
-    understander = Understander(load_recognizer(loaded, known), known, lambda result: None, reader=reader)
+    understander = Understander(
+        load_recognizer(loaded, known), known, lambda result: None, reader=reader, detector=load_detector(loaded)
+    )
     print(f"\nspoken, {len(chosen)} of {len(phrasings)}")
     for name, say in _voices(loaded):
         _spoken(name, say, chosen, understander, show=arguments.show)

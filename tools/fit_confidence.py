@@ -20,14 +20,17 @@ from numpy.typing import NDArray
 
 from appliance.intent import Intent
 from appliance.understanding.confidence import (
-    AT_ONCE_FEATURES,
+    ACT_FROM,
+    AT_ONCE,
     CLEAR,
-    FEATURES,
+    CONFIRM_FROM,
+    SECOND_LOOK,
     SHORT_PHONES,
     Decision,
     features_of,
 )
 from appliance.understanding.reading import Reading
+from tools import reliability
 from tools.quantize.intervals import share_interval
 
 Floats = NDArray[np.float64]
@@ -36,7 +39,7 @@ FOLDS = 5
 RIDGE = 1.0
 """Pull towards zero, on features of unit spread: few wrong readings must not make a weight huge."""
 
-THRESHOLDS = ((0.7, 0.3), (0.8, 0.4), (0.85, 0.4), (0.9, 0.4), (0.95, 0.5))
+THRESHOLDS = ((0.75, 0.4), (ACT_FROM, CONFIRM_FROM), (0.85, 0.4), (0.9, 0.4), (0.95, 0.5))
 """From which confidence on to act, and to ask back."""
 
 
@@ -47,8 +50,8 @@ class Observed:
     kind: str
     speaker: str
     right: bool
-    features: tuple[float, ...]
-    """By FEATURES."""
+    features: tuple[tuple[str, float], ...]
+    """By name."""
 
     long: bool
     """May be clear at once."""
@@ -59,15 +62,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("observations", type=Path)
     parser.add_argument("--clear", type=float, default=CLEAR, help=f"act at once from here on (default: {CLEAR})")
+    parser.add_argument("--diagram", type=Path, metavar="SVG", help="draw how often a confidence was right")
     args = parser.parse_args()
     rows = [observed(json.loads(line)) for line in args.observations.read_text(encoding="utf-8").splitlines()]
-    at_once = fitted_to([row for row in rows if row.long], "AT_ONCE", AT_ONCE_FEATURES)
+    at_once = fitted_to([row for row in rows if row.long], "AT_ONCE", list(AT_ONCE.weights))
     left = [row for row in rows if at_once.get(row, 0.0) < args.clear]
-    second = fitted_to(left, "SECOND_LOOK", FEATURES)
+    second = fitted_to(left, "SECOND_LOOK", list(SECOND_LOOK.weights))
     for act_from, confirm_from in THRESHOLDS:
         print(f"clear from {args.clear}, act from {act_from}, ask from {confirm_from}:")
         for line in table([(row, decided(second.get(row), act_from, confirm_from)) for row in rows]):
             print(f"  {line}")
+    told = [(second.get(row, at_once.get(row, 0.0)), row.right) for row in rows]
+    print("\nreliability, of speakers that were left out: confidence told, and how often the reading was right")
+    for line in reliability.table(told):
+        print(f"  {line}")
+    if args.diagram:
+        args.diagram.write_text(reliability.diagram(told), encoding="utf-8")
     return 0
 
 
@@ -75,17 +85,20 @@ def observed(row: dict[str, Any]) -> Observed:
     """Of a line of the observations."""
     intent = Intent(name="read", then=Intent(name="and") if row["two"] else None)
     reading = Reading(intent=intent, share=row["share"], cost=row["cost"], phones=row["phones"], rival=None)
-    features = features_of(reading, row["range_db"], row["apart"])
+    features = features_of(reading, speech_s=row["speech_s"], apart=row["apart"])
     long = row["phones"] >= SHORT_PHONES and not row["two"]
-    return Observed(row["set"], row["speaker"], row["right"], features, long)
+    return Observed(row["set"], row["speaker"], row["right"], tuple(features.items()), long)
 
 
 def fitted_to(rows: Sequence[Observed], name: str, features: Sequence[str]) -> dict[Observed, float]:
     """Print a model of these readings; returns each one's probability by a model without its speaker."""
-    x = np.array([row.features[: len(features)] for row in rows])
+    x = np.array([[dict(row.features)[name] for name in features] for row in rows])
     right = np.array([float(row.right) for row in rows])
-    values = (f"{key}={value:.3g}" for key, value in zip(("bias", *features), fitted(x, right), strict=True))
-    print(f"{name} = Model({', '.join(values)})    # {len(rows)} readings, {int(right.sum())} right")
+    bias, *weights = fitted(x, right)
+    values = (f'"{key}": {weight:.3g}' for key, weight in zip(features, weights, strict=True))
+    print(
+        f"{name} = Model(bias={bias:.3g}, weights={{{', '.join(values)}}})    # {len(rows)}, {int(right.sum())} right"
+    )
     found = cross_fitted(x, right, [row.speaker for row in rows])
     return dict(zip(rows, found.tolist(), strict=True))
 

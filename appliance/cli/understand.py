@@ -14,7 +14,7 @@ import msgspec
 
 from appliance.audio.files import read_pcm
 from appliance.audio.format import FRAME_SAMPLES, Pcm
-from appliance.brains import load_home, load_language, load_reader, load_recognizer
+from appliance.brains import load_detector, load_home, load_language, load_reader, load_recognizer
 from appliance.config_files import LoadedConfig
 from appliance.errors import AudioError, UsageError
 from appliance.intent import Intent
@@ -82,7 +82,9 @@ def _results(
     if not (args.audio or args.record):
         return
     recognizer, reader = load_recognizer(config, language), load_reader(config, language)
-    understander = Understander(recognizer, language, lambda result: None, reader=reader)
+    understander = Understander(
+        recognizer, language, lambda result: None, reader=reader, detector=load_detector(config)
+    )
     for path in args.audio:
         try:
             pcm = read_pcm(path)

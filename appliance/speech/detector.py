@@ -5,6 +5,7 @@ Model (opset of silero-vad 5):  input  float32 (1, 64 + 512)  the last 64 sample
                                 output float32 (1, 1)         stateN float32 (2, 1, 128)
 """
 
+import copy
 from pathlib import Path
 from typing import Protocol
 
@@ -30,6 +31,22 @@ class SpeechDetector(Protocol):
         """Forget the past."""
 
 
+SURE = 0.9
+"""From this probability on it is speech, even in loud noise: there the detector takes 0.5 for speech too often to tell
+how long somebody spoke."""
+
+
+def surely_spoken_s(detector: SpeechDetector, pcm: Pcm) -> float:
+    """How long somebody surely spoke, of samples at 16 kHz; 4 ms of processor time for each second on one x86 core.
+
+    The detector forgets what it heard before.
+    """
+    detector.reset()
+    whole = pcm[: pcm.size - pcm.size % FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
+    sure = sum(detector.process(Frame(index, part)) >= SURE for index, part in enumerate(whole))
+    return sure * FRAME_SAMPLES / SAMPLE_RATE_HZ
+
+
 class SileroDetector:
     """512-sample blocks are gathered inside; between two blocks the last probability is held (at most 20 ms)."""
 
@@ -48,8 +65,13 @@ class SileroDetector:
         if names != ["input", "state", "sr"]:
             raise ModelError(f"{path}: inputs are {names}, not input, state, sr; install silero-vad again")
         self._rate = np.array(SAMPLE_RATE_HZ, np.int64)
-        self._pending = np.zeros(BLOCK_SAMPLES + FRAME_SAMPLES, np.int16)
         self.reset()
+
+    def another(self) -> "SileroDetector":
+        """One of the same model, for another thread: the model is shared, what was heard is not."""
+        twin = copy.copy(self)
+        twin.reset()
+        return twin
 
     def process(self, frame: Frame) -> float:
         self._pending[self._filled : self._filled + FRAME_SAMPLES] = frame.pcm
@@ -61,6 +83,7 @@ class SileroDetector:
         return self._probability
 
     def reset(self) -> None:
+        self._pending = np.zeros(BLOCK_SAMPLES + FRAME_SAMPLES, np.int16)
         self._filled = 0
         self._probability = 0.0
         self._state = np.zeros(STATE_SHAPE, np.float32)
