@@ -28,12 +28,10 @@ class MicroFeatures:
     def process(self, pcm: Pcm) -> npt.NDArray[np.float32]:
         """One frame, int16 (320,), to float32 (n, 40) in 0..26; n is 2, fewer in the first 40 ms."""
         data = pcm.tobytes()
-        rows = []
+        numbers: list[float] = []
         for start in range(0, len(data), _STEP_BYTES):
-            row = self._frontend.process_samples(data[start : start + _STEP_BYTES]).features
-            if row:
-                rows.append(row)
-        return np.array(rows, np.float32).reshape(-1, MICRO_BANDS)
+            numbers += self._frontend.process_samples(data[start : start + _STEP_BYTES]).features
+        return np.fromiter(numbers, np.float32, len(numbers)).reshape(-1, MICRO_BANDS)
 
     def reset(self) -> None:
         """Forget the past, gain control and noise estimates included."""

@@ -62,8 +62,8 @@ class VerifiedModel:
         """`gate`: mean of the first model's newest `window` scores, 0..1, from which it is heard again."""
         self._first = first
         self._verifier = verifier
-        self._gate = gate
         self._scores: deque[float] = deque(maxlen=window)
+        self._gate_sum = gate * window
         self._past: deque[Pcm] = deque(maxlen=PAST_FRAMES)
         self._opened = 0
         """Frames since the gate opened."""
@@ -74,11 +74,14 @@ class VerifiedModel:
 
     def process(self, features: MicroFrame) -> float | None:
         """Eat one frame; the newest score in 0..1, None when the first model had none."""
-        self._past.append(features.pcm)
-        score = self._first.process(features.rows)
+        rows, pcm = features
+        self._past.append(pcm)
+        score = self._first.process(rows)
         if score is not None:
             self._scores.append(score)
-        self._follow_gate()
+        reached = sum(self._scores) >= self._gate_sum
+        if reached or self._left:
+            self._follow_gate(reached)
         return None if score is None else self._score
 
     def reset(self) -> None:
@@ -89,11 +92,9 @@ class VerifiedModel:
     def close(self) -> None:
         """Nothing outlives the object."""
 
-    def _follow_gate(self) -> None:
+    def _follow_gate(self, reached: bool) -> None:
         was_open = self._left > 0
-        self._left = max(0, self._left - 1)
-        if sum(self._scores) >= self._gate * (self._scores.maxlen or 1):
-            self._left = OPEN_FRAMES
+        self._left = OPEN_FRAMES if reached else self._left - 1
         if not self._left:
             self._score = 0.0
             return
