@@ -1,16 +1,19 @@
 """The bench of wake words: its table, and what of the recordings is a single word."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from appliance.errors import StageError
 from tools import bench_wake, wake_figures
 from tools.quantize import streams
 from tools.quantize.evaluation import Condition, make_points
 from tools.quantize.streams import Clip, Stream
-from tools.wake_figures import Hours, Results, Row
+from tools.wake_cost import cost_of
+from tools.wake_figures import Cost, Hours, Results, Row
 
 
 def row(maker: str, false_accepts: list[int]) -> Row:
@@ -30,16 +33,17 @@ def row(maker: str, false_accepts: list[int]) -> Row:
         word="alexa",
         maker=maker,
         model="m",
-        runtime="some_runtime",
-        us_per_frame=40.0,
+        costs=(
+            Cost(runtime="some_runtime", us_per_frame=40.0, memory_mb=5.0),
+            Cost(runtime="other_runtime", us_per_frame=20.0, memory_mb=6.0),
+        ),
         bytes=50_000,
-        memory_mb=5.0,
         points=wake_figures.chosen_points(conditions, 0.5),
     )
 
 
-def blocks(*rows: Row) -> list[list[str]]:
-    hours = Hours(word="alexa", positives=100, hours=4.0, short=1.0, longer=2.0, other=1.0)
+def blocks(*rows: Row, synthetic: bool = False) -> list[list[str]]:
+    hours = Hours(word="alexa", positives=100, synthetic=synthetic, hours=4.0, short=1.0, longer=2.0, other=1.0)
     results = Results(machine="a machine", mixing="m", recordings=(hours,), rows=rows, left_out=("Nobody: not here",))
     return [block.splitlines() for block in wake_figures.page(results).split("\n\n")]
 
@@ -53,7 +57,14 @@ def test_the_table_has_every_contestant_at_every_operating_point() -> None:
     assert none[2].split()[2] == "0.700"
     assert "none is so quiet" in half[3], "five in four hours are too many"
     assert cost[2].split() == ["alexa", "One", "40.0", "50.0", "5.0", "some_runtime"]
+    assert cost[3].split() == ["alexa", "One", "20.0", "50.0", "6.0", "other_runtime"]
     assert left_out == ["left out: Nobody: not here"]
+
+
+def test_the_figures_of_synthetic_voices_are_called_so() -> None:
+    head, own, *_ = blocks(row("One", [8, 2, 0]), synthetic=True)
+    assert "alexa: 100 clips of SYNTHETIC voices" in head[1]
+    assert own[2].split()[:3] == ["alexa", "(synthetic)", "One"]
 
 
 def test_short_pieces_are_told_apart_from_longer_speech_and_from_other_sound(tmp_path: Path) -> None:
@@ -77,9 +88,21 @@ def test_the_bench_is_skipped_without_recordings(tmp_path: Path, capsys: pytest.
     assert "skipped, no recordings" in capsys.readouterr().err
 
 
+def test_the_cost_in_a_python_that_cannot_hear_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StageError, match="cannot hear with nothing_of_this_name"):
+        cost_of("nothing_of_this_name", np.zeros(320, np.int16), Path(sys.executable))
+
+
+@pytest.mark.model
+def test_the_cost_is_that_of_a_process_as_new() -> None:
+    cost = cost_of("alexa", np.zeros(16_000, np.int16), Path(sys.executable))
+    assert 5.0 < cost.us_per_frame < 5_000.0
+    assert 1.0 < cost.memory_mb < 100.0
+
+
 @pytest.mark.data
 def test_the_packs_negatives_do_not_hold_the_word(data_pack: Path) -> None:
-    found = bench_wake.find_recordings(data_pack, "alexa")
+    found = bench_wake.find_recordings(data_pack, "alexa", Path("not used: people say it"))
     assert len(found.positives) > 100
     said = {clip.text for stream in found.negatives for clip in stream.clips}
     assert not any("alexa" in text.split() for text in said)

@@ -2,31 +2,30 @@
 
 Ours, microWakeWord, openWakeWord and Porcupine 1.9.5, each where it has the word: misses clean and in kitchen noise at
 no more than 0.5 false accepts an hour and at none at all, processor time, size and memory, with 95 % intervals. PACK is
-the folder of recordings. Thresholds are chosen on these very recordings, for everyone alike.
+the folder of recordings. Thresholds are chosen on these very recordings, for everyone alike. A word that nobody says in
+them is said by synthetic voices, which is told with its figures.
 """
 
 import argparse
-import multiprocessing
 import os
 import platform
 import sys
+import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from appliance import config_files
-from appliance.audio.format import FRAME_SAMPLES, SAMPLE_RATE_HZ, Frame
-from appliance.bench.stages import resident_mb
+from appliance.audio.format import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from appliance.config_files import MANIFEST
 from appliance.errors import ApplianceError, UsageError
 from appliance.models import ModelStore, Status
 from tools import porcupine
 from tools.mixing import METHOD
-from tools.quantize import contestant, streams
+from tools.quantize import contestant, streams, synthesize, voices
+from tools.quantize.clips import read_clips
 from tools.quantize.contestant import Reference
 from tools.quantize.evaluate import evaluate
 from tools.quantize.evaluation import Condition, make_points
@@ -34,16 +33,21 @@ from tools.quantize.hearing import Noise, read_noise
 from tools.quantize.pack_split import negatives_of
 from tools.quantize.parallel import map_all
 from tools.quantize.streams import PAD_SAMPLES, Stream
-from tools.wake_figures import Hours, Results, Row, chosen_points, page
+from tools.wake_cost import cost_of
+from tools.wake_figures import Cost, Hours, Results, Row, chosen_points, page
 
 PORCUPINE_WORDS = ("alexa", "computer", "jarvis")
 NAMES = {
     "microWakeWord": {"alexa": "alexa"},
     "openWakeWord": {"alexa": "oww_alexa"},
-    "ours": {"computer": "computer", "jarvis": "jarvis"},
+    "ours": {"computer": "computer", "jarvis": "jarvis", "stop": "stop"},
 }
 """Maker: word, and its name in the manifest. The peers' other words are phrases that nobody says in the recordings."""
 SNRS_DB = (10.0, 5.0)
+SAID = 120
+"""Clips of a word that nobody says in the recordings."""
+SAID_SEED = 1000
+"""Other clips than a training has."""
 SHORT_S = 4.0
 """Speech up to this length is a single word or a prompt."""
 
@@ -58,6 +62,8 @@ class Recordings:
     positives: list[Stream]
     negatives: list[Stream]
     noises: list[Noise]
+    synthetic: bool = False
+    """The positives are of synthetic voices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +80,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("pack", type=Path, metavar="PACK")
     parser.add_argument("--ours", action="append", default=[], metavar="WORD=MODEL", help="this model of ours, too")
     parser.add_argument("--without-porcupine", action="store_true", help="do not install and measure it")
+    parser.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="PYTHON",
+        help="tell the cost in this one's runtime, too",
+    )
     parser.add_argument("--json", type=Path, metavar="OUT", help="write everything there, too")
     args = parser.parse_args(arguments)
     if not (args.pack / "manifest.jsonl").is_file():
         print(f"bench-wake: skipped, no recordings in {args.pack}", file=sys.stderr)
         return 0
     try:
-        results = measure(args.pack, args.ours, with_porcupine=not args.without_porcupine)
+        with tempfile.TemporaryDirectory() as folder:
+            results = measure(
+                args.pack,
+                args.ours,
+                pythons=[Path(sys.executable), *args.also],
+                with_porcupine=not args.without_porcupine,
+                said=Path(folder),
+            )
     except ApplianceError as error:
         print(f"bench-wake: {error}", file=sys.stderr)
         return error.exit_code
@@ -90,8 +111,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measure(pack: Path, ours: Sequence[str], *, with_porcupine: bool) -> Results:
-    """Everyone, on the same recordings. Raises ApplianceError."""
+def measure(pack: Path, ours: Sequence[str], *, pythons: Sequence[Path], with_porcupine: bool, said: Path) -> Results:
+    """Everyone, on the same recordings. Raises ApplianceError.
+
+    pythons: whose runtimes the cost is told of.
+    said: empty folder, for clips of synthetic voices.
+    """
     contestants, left_out = _installed()
     for text in ours:
         word, equals, model = text.partition("=")
@@ -99,8 +124,8 @@ def measure(pack: Path, ours: Sequence[str], *, with_porcupine: bool) -> Results
             raise UsageError(f"--ours {text}: must be WORD=MODEL, as computer=runs/computer/computer.tflite")
         contestants.append((word, f"ours ({Path(model).stem})", model))
     words = {word for word, _, _ in contestants} | set(PORCUPINE_WORDS if with_porcupine else ())
-    recordings = {word: find_recordings(pack, word) for word in sorted(words)}
-    rows = [_row(recordings[word], maker, model) for word, maker, model in contestants]
+    recordings = {word: find_recordings(pack, word, said) for word in sorted(words)}
+    rows = [_row(recordings[word], maker, model, pythons) for word, maker, model in contestants]
     if with_porcupine:
         try:
             python = porcupine.environment()
@@ -118,14 +143,23 @@ def measure(pack: Path, ours: Sequence[str], *, with_porcupine: bool) -> Results
     )
 
 
-def find_recordings(pack: Path, word: str) -> Recordings:
-    """The dev split's positives, and the negatives that nobody trains with. Raises UsageError, AudioError."""
+def find_recordings(pack: Path, word: str, said: Path) -> Recordings:
+    """The dev split's positives, and the negatives that nobody trains with. Raises UsageError, AudioError, StageError.
+
+    said: folder for clips of synthetic voices, where the pack has none of people.
+    """
     noise = min((pack / "noise").glob("kitchen*.flac"))
+    of_people = any(clip.label == word and clip.split == "dev" for clip in read_clips(pack))
+    if not of_people:
+        orders = synthesize.orders(word, voices.installed(), count=SAID, confusables=0, negatives=0, seed=SAID_SEED)
+        synthesize.say(said / word, orders, jobs=None, scheduler=None)
+    source = pack / "manifest.jsonl" if of_people else said / word
     return Recordings(
         word=word,
-        positives=streams.find([pack / "manifest.jsonl"], label=word, split="dev", positive=True),
+        positives=streams.find([source], label=word, split="dev" if of_people else None, positive=True),
         negatives=[Stream(path=clip.path, clips=(clip,)) for clip in negatives_of(pack, word).dev],
         noises=[Noise(path=noise, snr_db=snr_db) for snr_db in SNRS_DB],
+        synthetic=not of_people,
     )
 
 
@@ -142,34 +176,21 @@ def _installed() -> tuple[list[tuple[str, str, str]], list[str]]:
     return here, missing
 
 
-def _row(recordings: Recordings, maker: str, model: str) -> Row:
+def _row(recordings: Recordings, maker: str, model: str, pythons: Sequence[Path]) -> Row:
     reference = Reference(model=model)
     found = contestant.find(reference)
     print(f"{maker}, {recordings.word}:", file=sys.stderr)
     result = evaluate(reference, found, recordings.positives, recordings.negatives, noises=recordings.noises)
-    # A process of its own, as new: what others left in memory is not counted, or used.
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
-        memory_mb = fresh.submit(_memory_mb, reference).result()
+    other = streams.render(recordings.negatives[0]).pcm
     return Row(
         word=recordings.word,
         maker=maker,
         model=model,
-        runtime=found.runtime,
-        us_per_frame=result.us_per_frame,
+        costs=tuple(cost_of(model, other, python) for python in pythons),
         bytes=found.size_bytes,
         verifier_bytes=found.verifier_bytes,
-        memory_mb=memory_mb,
         points=chosen_points(result.conditions, found.threshold),
     )
-
-
-def _memory_mb(reference: Reference) -> float:
-    silence = np.zeros(FRAME_SAMPLES, np.int16)
-    before_mb = resident_mb()
-    engine = contestant.find(reference).open()
-    for index in range(250):
-        engine.process(Frame(index, silence))
-    return resident_mb() - before_mb
 
 
 def _porcupine_row(job: _Porcupine) -> Row:
@@ -201,15 +222,13 @@ def _porcupine_row(job: _Porcupine) -> Row:
                     points=make_points(thresholds, missed, count, false_accepts, hours),
                 )
             )
-        us_per_frame, size_bytes, memory_mb = ear.cost(streams.render(recordings.positives[0]).pcm)
+        us_per_frame, size_bytes, memory_mb = ear.cost(streams.render(recordings.negatives[0]).pcm)
     return Row(
         word=recordings.word,
         maker="Porcupine 1.9.5",
         model="its own",
-        runtime="libpv_porcupine",
-        us_per_frame=us_per_frame,
+        costs=(Cost(runtime="libpv_porcupine", us_per_frame=us_per_frame, memory_mb=memory_mb),),
         bytes=size_bytes,
-        memory_mb=memory_mb,
         points=chosen_points(conditions, 0.5),
     )
 
@@ -229,6 +248,7 @@ def hours_of(recordings: Recordings) -> Hours:
     return Hours(
         word=recordings.word,
         positives=len(recordings.positives),
+        synthetic=recordings.synthetic,
         hours=sum(clip.duration_s for stream in recordings.negatives for clip in stream.clips) / 3600,
         short=total[0],
         longer=total[1],

@@ -12,24 +12,31 @@ CHOSEN = (OWN, HALF, NONE)
 ALLOWED_PER_HOUR = {HALF: 0.5, NONE: 0.0}
 
 
+class Cost(Struct, frozen=True, kw_only=True):
+    """What a contestant costs in a runtime."""
+
+    runtime: str
+    us_per_frame: float
+    """Processor time for 20 ms without the word, in microseconds."""
+
+    memory_mb: float
+    """What a process grows by that opens it and hears five seconds."""
+
+
 class Row(Struct, frozen=True, kw_only=True):
     """One contestant."""
 
     word: str
     maker: str
     model: str
-    runtime: str
-    us_per_frame: float
-    """Processor time for 20 ms, in microseconds."""
+    costs: tuple[Cost, ...]
+    """The first in the runtime that all the rest was measured with."""
 
     bytes: int
     """Of what always runs."""
 
     verifier_bytes: int = 0
     """Of what runs only where that took something for the word."""
-
-    memory_mb: float
-    """What a process grows by that opens it and hears five seconds."""
 
     points: dict[str, dict[str, Point]]
     """By how the threshold was chosen, and by condition."""
@@ -40,6 +47,9 @@ class Hours(Struct, frozen=True, kw_only=True):
 
     word: str
     positives: int
+    synthetic: bool = False
+    """Nobody says the word in the recordings; synthetic voices do instead."""
+
     hours: float
     """With the pauses between the pieces of a recording."""
 
@@ -76,17 +86,23 @@ def page(results: Results) -> str:
     """Text for people."""
     lines = [f"{results.machine}; noise: kitchen, mixed by {results.mixing}; intervals: 95 %"]
     for found in results.recordings:
+        of_whom = "clips of SYNTHETIC voices, for nobody says it in the recordings" if found.synthetic else "recordings"
         lines.append(
-            f"{found.word}: {found.positives} recordings; negatives {found.hours:.2f} h: single words and prompts "
+            f"{found.word}: {found.positives} {of_whom}; negatives {found.hours:.2f} h: single words and prompts "
             f"{found.short:.2f}, longer speech {found.longer:.2f}, music and noise {found.other:.2f}"
         )
+    synthetic = {found.word for found in results.recordings if found.synthetic}
     for name in CHOSEN:
-        lines += ["", name, *_table([_head(results.rows), *(_points(row, name) for row in results.rows)])]
+        points = [_points(row, name, " (synthetic)" if row.word in synthetic else "") for row in results.rows]
+        lines += ["", name, *_table([_head(results.rows), *points])]
     costs = [("word", "maker", "us/20 ms", "kB", "MB", "runtime")]
     for row in results.rows:
         verifier = f" + {row.verifier_bytes / 1000:.0f}" if row.verifier_bytes else ""
-        size, memory = f"{row.bytes / 1000:.1f}{verifier}", f"{row.memory_mb:.1f}"
-        costs.append((row.word, row.maker, f"{row.us_per_frame:.1f}", size, memory, row.runtime))
+        size = f"{row.bytes / 1000:.1f}{verifier}"
+        costs += [
+            (row.word, row.maker, f"{cost.us_per_frame:.1f}", size, f"{cost.memory_mb:.1f}", cost.runtime)
+            for cost in row.costs
+        ]
     lines += [
         "",
         "cost: processor time for 20 ms without the word; files of what always runs (+ of what hears again); memory",
@@ -101,8 +117,8 @@ def _head(rows: Sequence[Row]) -> tuple[str, ...]:
     return ("word", "maker", "threshold", "false accepts/h", *(f"missed %, {name}" for name in conditions))
 
 
-def _points(row: Row, name: str) -> tuple[str, ...]:
-    points = row.points[name]
+def _points(row: Row, name: str, note: str) -> tuple[str, ...]:
+    word, points = row.word + note, row.points[name]
     first = next(iter(points.values()))
     low, high = first.fa_ci95
     rate = f"{first.false_accepts_per_hour:.2f} ({low:.2f}..{high:.2f})"
@@ -111,8 +127,8 @@ def _points(row: Row, name: str) -> tuple[str, ...]:
         for point in points.values()
     )
     if name != OWN and first.false_accepts_per_hour > ALLOWED_PER_HOUR[name]:
-        return (row.word, row.maker, "none is so quiet", *("-" for _ in range(1 + len(points))))
-    return (row.word, row.maker, f"{first.threshold:.3f}", rate, *misses)
+        return (word, row.maker, "none is so quiet", *("-" for _ in range(1 + len(points))))
+    return (word, row.maker, f"{first.threshold:.3f}", rate, *misses)
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
