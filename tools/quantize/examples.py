@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -30,6 +30,16 @@ ROW_SAMPLES = SAMPLE_RATE_HZ // 100
 ROWS = round(STORED_S * 100)
 STEPS = 255
 """Features are stored as whole steps, 255 of them from 0 to FEATURE_MAX: what the INT8 network is given, to the bit."""
+
+
+class RowFrontEnd(Protocol):
+    """As MicroFeatures."""
+
+    def process(self, pcm: Pcm) -> npt.NDArray[np.float32]:
+        """One frame, int16 (320,), to rows, float32 (n, 40) in 0..26."""
+
+    def reset(self) -> None:
+        """Forget the past."""
 
 
 class Kind(StrEnum):
@@ -120,7 +130,7 @@ def stored(features: npt.NDArray[np.float32]) -> Stored:
     return np.rint(np.clip(features * (STEPS / FEATURE_MAX), 0, STEPS)).astype(np.uint8)
 
 
-def features_of(pcm: Pcm, front_end: MicroFeatures) -> Stored:
+def features_of(pcm: Pcm, front_end: RowFrontEnd) -> Stored:
     """Rows of a whole recording, (samples / 160, 40): row r ends with sample (r + 1) * 160; the first two are zeros."""
     front_end.reset()
     whole = np.concatenate([pcm, np.zeros(-pcm.size % FRAME_SAMPLES, np.int16)])
@@ -133,7 +143,7 @@ def features_of(pcm: Pcm, front_end: MicroFeatures) -> Stored:
 def make(material: Material, teacher: Embedding, kind: Kind, numbers: Sequence[int], seed: int) -> Examples:
     """The examples of these numbers, in order: 11 ms of one core each, and 10 more for the teacher's embeddings."""
     front_end = MicroFeatures()
-    made = [_one(material, kind, number, seed) for number in numbers]
+    made = [sound_of(material, kind, number, seed) for number in numbers]
     return Examples(
         features=np.stack([features_of(pcm, front_end)[-ROWS:] for pcm, _, _ in made]),
         word_end_row=np.array([row for _, row, _ in made], np.int32),
@@ -143,7 +153,7 @@ def make(material: Material, teacher: Embedding, kind: Kind, numbers: Sequence[i
     )
 
 
-def _one(material: Material, kind: Kind, number: int, seed: int) -> tuple[Pcm, int, int]:
+def sound_of(material: Material, kind: Kind, number: int, seed: int) -> tuple[Pcm, int, int]:
     """Samples, the row in which the word ends or -1, and which word or stream it was made from."""
     rng = np.random.default_rng([seed, list(Kind).index(kind), number])
     if kind is Kind.WORD:

@@ -91,13 +91,18 @@ class Weights:
         return cls(blocks=blocks, **ends)
 
 
-def build(shape: Shape) -> Any:
-    """The Keras model for training: (n, rows, 40) in 0..1 to logits (n, hops) and the last block's output."""
+def build(shape: Shape, *, before: Any = None) -> Any:
+    """The Keras model for training: (n, rows, 40) in 0..1 to logits (n, hops) and the last block's output.
+
+    before: a layer that the rows go through first, to compare.
+    """
     import keras  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
     layers = keras.layers
     rows = keras.Input((None, MICRO_BANDS))
-    x = layers.Cropping1D((1, 0))(rows)  # row 0 and 1 are hop 0: the first window ends with hop 2
+    x = layers.Cropping1D((1, 0))(
+        before(rows) if before else rows
+    )  # row 0 and 1 are hop 0: the first window ends with hop 2
     x = layers.Conv1D(shape.channels, FIRST_ROWS, strides=ROWS_PER_HOP, use_bias=False, name="first")(x)
     x = layers.ReLU()(layers.BatchNormalization(momentum=NORM_MOMENTUM, name="first_norm")(x))
     for index, kernel in enumerate(shape.kernels):
@@ -115,11 +120,11 @@ def folded(model: Any) -> Weights:
     def get(name: str) -> list[Array]:
         return [np.asarray(array) for array in model.get_layer(name).get_weights()]
 
-    scale, bias = _scale_and_bias(model.get_layer("first_norm"))
+    scale, bias = scale_and_bias(model.get_layer("first_norm"))
     blocks: list[Block] = []
     while any(layer.name == f"depth{len(blocks)}" for layer in model.layers):
         index = len(blocks)
-        norm_scale, norm_bias = _scale_and_bias(model.get_layer(f"norm{index}"))
+        norm_scale, norm_bias = scale_and_bias(model.get_layer(f"norm{index}"))
         blocks.append(
             Block(depth=get(f"depth{index}")[0][:, :, 0], point=get(f"point{index}")[0] * norm_scale, bias=norm_bias)
         )
@@ -140,7 +145,8 @@ def scores(weights: Weights, rows: Array) -> Array:
     return logits
 
 
-def _scale_and_bias(norm: Any) -> tuple[Array, Array]:
+def scale_and_bias(norm: Any) -> tuple[Array, Array]:
+    """A normalization as what it computes: x * scale + bias."""
     gamma, beta, mean, variance = (np.asarray(w) for w in norm.get_weights())
     scale = gamma / np.sqrt(variance + norm.epsilon)
     return scale.astype(np.float32), (beta - mean * scale).astype(np.float32)

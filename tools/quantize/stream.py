@@ -63,9 +63,13 @@ def to_tflite(weights: Weights, recordings: list[Array] | None = None, *, per_ch
     recordings: float32 (rows, 40) in 0..26, run through one after the other: a minute or more, some with the word.
     per_channel: a scale for each channel of the weights; else one for all.
     """
+    return converted(streaming(weights, whole_steps=recordings is not None), recordings, per_channel=per_channel)
+
+
+def converted(module: Any, recordings: list[Array] | None, *, per_channel: bool = True) -> bytes:
+    """A tf.Module with such a `step` as a .tflite file; see `to_tflite`."""
     import tensorflow as tf
 
-    module = streaming(weights, whole_steps=recordings is not None)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([module.step.get_concrete_function()], module)
     converter.experimental_enable_resource_variables = True
     if recordings is not None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from appliance.audio.format import FRAME_SAMPLES, FRAMES_PER_S, Pcm
 from appliance.wake.features import MicroFeatures
-from tools.quantize.examples import Stored, features_of
+from tools.quantize.examples import RowFrontEnd, Stored, features_of
 from tools.quantize.streams import PAD_SAMPLES, Stream, render
 
 Scores = npt.NDArray[np.float32]
@@ -87,10 +87,17 @@ class Verdict:
 
 
 def read_validation(
-    positives: Sequence[Stream], negatives: Sequence[Stream], noise: Pcm, snrs_db: Sequence[float]
+    positives: Sequence[Stream],
+    negatives: Sequence[Stream],
+    noise: Pcm,
+    snrs_db: Sequence[float],
+    front_end: RowFrontEnd | None = None,
 ) -> Validation:
-    """Features of recordings, heard as `evaluate` hears them: the positives clean and in noise, the rest clean."""
-    front_end = MicroFeatures()
+    """Features of recordings, heard as `evaluate` hears them: the positives clean and in noise, the rest clean.
+
+    front_end: another than the device's, to compare.
+    """
+    front_end = front_end or MicroFeatures()
 
     def heard(stream: Stream, snr_db: float | None) -> Recording:
         sound = render(stream) if snr_db is None else render(stream, noise, snr_db)
