@@ -130,7 +130,7 @@ class Listening(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 800
     open_silence_ms: Annotated[
         int, Meta(ge=100, le=3000, description="Silence that ends a whole command that may go on, ms, 100..3000.")
-    ] = 400
+    ] = 440
     closed_silence_ms: Annotated[
         int,
         Meta(ge=100, le=3000, description="Silence that ends a command to which nothing can be added, ms, 100..3000."),
@@ -223,7 +223,7 @@ class Service(Struct, frozen=True, forbid_unknown_fields=True):
 
     target_ms: Annotated[
         int, Meta(ge=100, le=10_000, description="From the end of speech to the first sound, ms, 100..10000.")
-    ] = 1000
+    ] = 500
     allowed_share: Annotated[Share, Meta(description="So many of the newest 100 turns may take longer, 0..1.")] = 0.05
 
 

@@ -64,10 +64,10 @@ class ServiceLevel:
 
     def update(self, turn: TurnFinished) -> bool:
         """Take a turn. True when with it a level that was met is missed, or the other way round."""
-        waited_ms = turn.action_ms if turn.first_audio_ms is None else turn.first_audio_ms
-        if waited_ms is None:
+        time_ms = waited_ms(turn)
+        if time_ms is None:
             return False
-        self._times_ms.append(waited_ms)
+        self._times_ms.append(time_ms)
         before = self._figures
         limit = before.allowed_share if before.met else before.allowed_share * RECOVERED_RATIO
         turns = len(self._times_ms)
@@ -82,6 +82,11 @@ class ServiceLevel:
             met=turns < LEAST_TURNS or share <= limit,
         )
         return self._figures.met is not before.met
+
+
+def waited_ms(turn: TurnFinished) -> int | None:
+    """What a person waited: to the first sound, or to the action where nothing is said; None where neither came."""
+    return turn.action_ms if turn.first_audio_ms is None else turn.first_audio_ms
 
 
 def percentile(values: Sequence[float], percent: int) -> int:

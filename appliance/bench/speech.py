@@ -16,6 +16,19 @@ COMMANDS = (
     "Computer, set a timer for five minutes.",
 )
 
+TURNS = (
+    *COMMANDS,
+    "Computer, turn off the kitchen light.",
+    "Computer, pause the music.",
+    "Computer, what is the date today?",
+    "Computer, turn the volume up.",
+    "Computer, cancel the timer.",
+    "Computer, add milk to the shopping list.",
+    "Computer, wake me at seven thirty.",
+    "Computer, what is five plus three?",
+)
+"""Half of them can be added to, half cannot."""
+
 
 def spoken(voice: Voice, text: str, *, before_s: float = 1.5, after_s: float = 5.0) -> Pcm:
     """A sentence at 16 kHz with quiet room before and after it."""

@@ -1,14 +1,35 @@
-"""How long a turn takes: synthesized commands replayed at the pace of a microphone, with threads as in the daemon."""
+"""How long a turn takes, stage by stage: recordings through the whole appliance, with processor time beside.
 
+In line, the default, a stage takes no frames but those that it waits for, and the same recordings give the same
+figures: what is then shown as processor time comes on top. At the pace of a microphone (`realtime`) slow work runs on
+threads, as in the daemon, and the figures hold everything, also what else the machine does.
+"""
+
+import os
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from appliance.audio.format import Frame
+from appliance.audio.sources import Source
 from appliance.brains import Brains
 from appliance.demo.table import STAGES
-from appliance.events import Event, TurnFinished
+from appliance.events import (
+    ActionDone,
+    Event,
+    SpeakingStarted,
+    SpeechEnded,
+    SpeechStarted,
+    TranscriptReady,
+    TurnFinished,
+    WakeDetected,
+)
 from appliance.replay import ReplaySettings, replay
-from appliance.service_level import percentile
+from appliance.service_level import percentile, waited_ms
 from appliance.voice.voice import Voice
+
+PERCENTS = (50, 95, 99)
 
 
 class Frames:
@@ -30,15 +51,141 @@ class Frames:
         """Nothing to close."""
 
 
-def turn_times(brains: Brains, voice: Voice, recordings: Sequence[Sequence[Frame]]) -> list[str]:
-    """Lines: p50 and p95 of each stage over all recordings."""
-    heard: list[Event] = []
-    for frames in recordings:
-        replay(brains, Frames(frames), ReplaySettings(realtime=True), voice=voice, publish=heard.append)
-    turns = [event for event in heard if isinstance(event, TurnFinished)]
-    lines = [f"  {len(turns)} turns; a frame is 20 ms, finer is not measured"]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessorTimes:
+    """Processor time of the daemon and of its children, ms, in the parts of a turn; 0 where there was no such part."""
+
+    listening_ms: float = 0.0
+    """From the begin of the command to its end; the silence is part of it."""
+
+    recognition_ms: float = 0.0
+    """From there to the final text."""
+
+    action_ms: float = 0.0
+    """From there to the action done."""
+
+    answer_ms: float = 0.0
+    """From there to the first sound of the answer."""
+
+    @property
+    def after_speech_ms(self) -> float:
+        """What a person waits for beside the silence."""
+        return self.recognition_ms + self.action_ms + self.answer_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedTurn:
+    """One turn."""
+
+    name: str
+    """Of the recording."""
+
+    times: TurnFinished
+    processor: ProcessorTimes
+
+    @property
+    def waited_ms(self) -> int:
+        """What the person waited."""
+        return waited_ms(self.times) or 0
+
+
+@dataclass(slots=True)
+class Watch:
+    """Takes the events of a replay as they happen, and looks at the processor's clock with each."""
+
+    name: str
+    turns: list[TimedTurn] = field(default_factory=list)
+    _seen_ms: dict[type[Event], float] = field(default_factory=dict)
+
+    def take(self, event: Event) -> None:
+        """The next event."""
+        if isinstance(event, WakeDetected):
+            self._seen_ms = {}
+        if not isinstance(event, TurnFinished):
+            self._seen_ms.setdefault(type(event), 1000 * (time.process_time() + children_s()))
+        elif waited_ms(event) is not None:
+            processor = ProcessorTimes(
+                listening_ms=self._between(SpeechStarted, SpeechEnded),
+                recognition_ms=self._between(SpeechEnded, TranscriptReady),
+                action_ms=self._between(TranscriptReady, ActionDone),
+                answer_ms=self._between(ActionDone, SpeakingStarted),
+            )
+            self.turns.append(TimedTurn(name=self.name, times=event, processor=processor))
+            self._seen_ms = {}
+
+    def _between(self, first: type[Event], last: type[Event]) -> float:
+        if first not in self._seen_ms or last not in self._seen_ms:
+            return 0.0
+        return self._seen_ms[last] - self._seen_ms[first]
+
+
+def timed_turns(
+    brains: Brains, voice: Voice, recordings: Sequence[tuple[str, Source]], *, realtime: bool
+) -> list[TimedTurn]:
+    """Replay recordings, each with its name, and time the turns in them. Raises AudioError."""
+    turns: list[TimedTurn] = []
+    for name, source in recordings:
+        watch = Watch(name)
+        replay(brains, source, ReplaySettings(realtime=realtime), voice=voice, publish=watch.take)
+        turns += watch.turns
+    return turns
+
+
+def summary(turns: Sequence[TimedTurn], target_ms: int, allowed_share: float) -> list[str]:
+    """Lines: p50, p95, p99 of each stage, the processor time, and the service level. At least one turn."""
+    lines = [f"  {len(turns)} turns; a frame is 20 ms, finer is not measured", f"  {'':<32}    p50    p95    p99   ms"]
     for name, meaning in STAGES.items():
-        values = [value for turn in turns if (value := getattr(turn, name)) is not None]
+        values = [value for turn in turns if (value := getattr(turn.times, name)) is not None]
         if values:
-            lines.append(f"  {meaning:<32} p50 {percentile(values, 50):5} ms   p95 {percentile(values, 95):5} ms")
+            lines.append(_line(meaning, values))
+    lines.append("  processor time, of the voice's process, too:")
+    for name, meaning in PROCESSOR_PARTS.items():
+        lines.append(_line(meaning, [getattr(turn.processor, name) for turn in turns]))
+    over = sum(turn.waited_ms > target_ms for turn in turns)
+    share = over / len(turns)
+    verdict = "met" if share <= allowed_share else "missed"
+    lines.append(
+        f"  service level: {over} of {len(turns)} turns ({100 * share:.1f} %) took longer than {target_ms} ms from the "
+        f"last speech to the first sound; {100 * allowed_share:.0f} % may: {verdict}"
+    )
     return lines
+
+
+PROCESSOR_PARTS = {
+    "listening_ms": "while the command is said",
+    "recognition_ms": "end of command to text",
+    "action_ms": "text to action done",
+    "answer_ms": "action done to first sound",
+    "after_speech_ms": "all after the command",
+}
+
+
+def typical(turns: Sequence[TimedTurn]) -> TimedTurn:
+    """The turn whose wait is nearest to the median; the first of several."""
+    median_ms = percentile([turn.waited_ms for turn in turns], 50)
+    return min(turns, key=lambda turn: abs(turn.waited_ms - median_ms))
+
+
+def slowest(turns: Sequence[TimedTurn]) -> TimedTurn:
+    """The turn with the longest wait; the first of several."""
+    return max(turns, key=lambda turn: turn.waited_ms)
+
+
+def children_s() -> float:
+    """Processor time of this process's children that run, s; 0 where the system does not tell."""
+    ticks = 0
+    for children in Path("/proc/self/task").glob("*/children"):
+        for child in children.read_text().split():
+            try:
+                ticks += sum(map(int, Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[11:13]))
+            except OSError:  # it ended meanwhile
+                continue
+    return ticks * TICK_S
+
+
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+"""In these the system counts processor time: 0.01 s."""
+
+
+def _line(meaning: str, values: Sequence[float]) -> str:
+    return f"  {meaning:<32} " + " ".join(f"{percentile(values, percent):6}" for percent in PERCENTS)

@@ -1,54 +1,103 @@
 """Measure this machine: processor time, memory and delays of every stage.
 
-Figures are printed, never judged. Quote them with the machine they come from.
+Figures are printed, never judged. Quote them with the machine they come from. `turns` alone: how long a turn takes,
+stage by stage, in recordings of yours or in spoken sentences, with a picture.
 """
 
 import argparse
 import os
 import platform
+import sys
+from pathlib import Path
 
+from appliance.audio.files import FileSource
+from appliance.audio.sources import Source
+from appliance.bench import projection, waterfall
 from appliance.bench.lateness import lateness
-from appliance.bench.speech import COMMANDS, frames_of, spoken
+from appliance.bench.speech import COMMANDS, TURNS, frames_of, spoken
 from appliance.bench.stages import frame_costs, learning_costs, real_time_factors, resident_mb
-from appliance.bench.turns import turn_times
-from appliance.brains import load_brains, load_voice
+from appliance.bench.turns import Frames, slowest, summary, timed_turns, typical
+from appliance.brains import Brains, load_brains, load_voice
 from appliance.config_files import LoadedConfig
+from appliance.errors import AudioError, UsageError
 from appliance.ledger import render
+from appliance.voice.voice import Voice
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """How long."""
-    parser.epilog = "Example: appliance bench --seconds 60"
+    """What, how long, and with which recordings."""
+    parser.epilog = "Example: appliance bench turns --realtime --svg turns.svg"
+    parser.add_argument(
+        "what", nargs="?", choices=("all", "turns"), default="all", help="all (default), or turns alone"
+    )
     parser.add_argument("--seconds", type=_seconds, default=60, metavar="S", help="length of each paced loop (60)")
+    turns = parser.add_argument_group("turns")
+    turns.add_argument("audio", nargs="*", type=Path, metavar="AUDIO", help="recordings instead of spoken sentences")
+    turns.add_argument("--wake-word", default="computer", metavar="WORD", help="in the recordings (computer)")
+    turns.add_argument("--realtime", action="store_true", help="at the pace of a microphone, slow work on threads")
+    turns.add_argument("--svg", type=Path, metavar="FILE", help="draw a typical turn and the slowest one")
 
 
 def run(args: argparse.Namespace, config: LoadedConfig) -> int:
     """Print the figures, section by section."""
     idle = resident_mb()
     _title(f"machine: {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    _title("ledger of buffers")
-    print(render())
-    brains = load_brains(config, wake_words=["computer"])
+    brains = load_brains(config, wake_words=[args.wake_word])
     loaded = resident_mb()
     voice = load_voice(config, deterministic=True)
     try:
         voice.start()
-        recordings = [frames_of(spoken(voice, text)) for text in COMMANDS]
-        _title("processor time for one frame of 20 ms")
-        print("\n".join(frame_costs(brains, recordings[0])), flush=True)
-        _title("recognizer and voice")
-        print("\n".join(real_time_factors(brains, voice, spoken(voice, COMMANDS[1]))), flush=True)
-        _title("what is learned from the sentences")
-        print("\n".join(learning_costs(config, brains, spoken(voice, COMMANDS[1]))), flush=True)
-        _title("one turn, from the end of speech, at the pace of a microphone")
-        print("\n".join(turn_times(brains, voice, recordings)), flush=True)
-        _title("memory of the daemon's process; the voice has its own")
-        print(f"  idle {idle:.0f} MB, models loaded {loaded:.0f} MB, after turns {resident_mb():.0f} MB", flush=True)
-        _title(f"frames later than 20 ms, {args.seconds} s each, other cores fully loaded")
-        print("\n".join(lateness(brains, voice, recordings[1], args.seconds)), flush=True)
+        if args.what == "turns":
+            _turns(args, brains, voice)
+        else:
+            _all(args.seconds, brains, voice, (idle, loaded))
     finally:
         voice.close()
     return 0
+
+
+def _all(seconds: int, brains: Brains, voice: Voice, before_mb: tuple[float, float]) -> None:
+    config = brains.loaded
+    _title("ledger of buffers")
+    print(render())
+    recordings = [frames_of(spoken(voice, text)) for text in COMMANDS]
+    _title("processor time for one frame of 20 ms")
+    print("\n".join(frame_costs(brains, recordings[0])), flush=True)
+    _title("recognizer and voice")
+    print("\n".join(real_time_factors(brains, voice, spoken(voice, COMMANDS[1]))), flush=True)
+    _title("what is learned from the sentences")
+    print("\n".join(learning_costs(config, brains, spoken(voice, COMMANDS[1]))), flush=True)
+    _title("turns, from the end of speech, at the pace of a microphone")
+    named = [(text, Frames(frames)) for text, frames in zip(COMMANDS, recordings, strict=True)]
+    service = config.config.service
+    turns = timed_turns(brains, voice, named, realtime=True)
+    print("\n".join(summary(turns, service.target_ms, service.allowed_share) if turns else ["  none"]), flush=True)
+    _title("memory of the daemon's process; the voice has its own")
+    idle, loaded = before_mb
+    print(f"  idle {idle:.0f} MB, models loaded {loaded:.0f} MB, after turns {resident_mb():.0f} MB", flush=True)
+    _title(f"frames later than 20 ms, {seconds} s each, other cores fully loaded")
+    print("\n".join(lateness(brains, voice, recordings[1], seconds)), flush=True)
+
+
+def _turns(args: argparse.Namespace, brains: Brains, voice: Voice) -> None:
+    service = brains.loaded.config.service
+    recordings: list[tuple[str, Source]] = [(path.name, FileSource(path)) for path in args.audio]
+    if not recordings:
+        recordings = [(text, Frames(frames_of(spoken(voice, text, after_s=3.0)))) for text in TURNS]
+    turns = timed_turns(brains, voice, recordings, realtime=args.realtime)
+    if not turns:
+        raise AudioError(f'bench turns: no turn was heard in these recordings; do they say "{args.wake_word}" first?')
+    _title("turns, at the pace of a microphone" if args.realtime else "turns, in line: processor time comes on top")
+    print("\n".join(summary(turns, service.target_ms, service.allowed_share)))
+    _title("projection from operations, not measured there")
+    print("\n".join(projection.projected(turns, projection.rate_here())))
+    if args.svg:
+        shown = [("a typical turn", typical(turns)), ("the slowest turn", slowest(turns))]
+        try:
+            args.svg.write_text(waterfall.picture(shown, service.target_ms), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"--svg {args.svg}: cannot be written ({error.strerror}); name another file") from None
+        print(f"drawn: {args.svg}", file=sys.stderr)
 
 
 def _title(text: str) -> None:

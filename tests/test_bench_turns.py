@@ -1,0 +1,123 @@
+"""Turns, timed: what is counted, which turns are shown, the picture, and the projection."""
+
+from xml.etree import ElementTree
+
+import pytest
+
+from appliance.bench.projection import projected, rate_here
+from appliance.bench.turns import ProcessorTimes, TimedTurn, Watch, slowest, summary, typical
+from appliance.bench.waterfall import picture, stages
+from appliance.events import (
+    ActionDone,
+    Event,
+    SpeakingStarted,
+    SpeechEnded,
+    SpeechStarted,
+    TranscriptReady,
+    TurnFinished,
+    WakeDetected,
+)
+
+TIMES = TurnFinished(
+    frame=300,
+    session=1,
+    wake_ms=100,
+    endpoint_ms=160,
+    recognition_ms=40,
+    action_ms=220,
+    first_audio_ms=260,
+    total_ms=2000,
+)
+
+
+def turn(first_audio_ms: int | None, name: str = "a.wav", **cpu: float) -> TimedTurn:
+    times = TurnFinished(
+        frame=1, endpoint_ms=160, recognition_ms=20, action_ms=200, first_audio_ms=first_audio_ms, total_ms=900
+    )
+    return TimedTurn(name=name, times=times, processor=ProcessorTimes(**cpu))
+
+
+TURNS = [turn(260, "short.wav"), turn(300, "middle.wav"), turn(900, "long <&>.wav", recognition_ms=80.0)]
+
+
+def events(*, finished: TurnFinished = TIMES) -> list[Event]:
+    return [
+        WakeDetected(frame=1, word="computer", engine="int8", score=0.9),
+        SpeechStarted(frame=2),
+        SpeechEnded(frame=3, reason="complete"),
+        TranscriptReady(frame=4, text="stop"),
+        ActionDone(frame=5, intent="stop", ok=True),
+        SpeakingStarted(frame=6),
+        finished,
+    ]
+
+
+def test_every_turn_is_timed_and_one_that_nobody_waited_for_is_not() -> None:
+    watch = Watch("a.wav")
+    for event in events():
+        watch.take(event)
+    for event in events(finished=TurnFinished(frame=9, total_ms=100)):
+        watch.take(event)
+    (timed,) = watch.turns
+    assert (timed.name, timed.times, timed.waited_ms) == ("a.wav", TIMES, 260)
+
+
+def test_processor_time_belongs_to_the_part_in_which_it_was_spent() -> None:
+    watch = Watch("a.wav")
+    for event in events():
+        watch.take(event)
+        if isinstance(event, SpeechEnded):
+            sum(number * number for number in range(300_000))
+    (timed,) = watch.turns
+    times = timed.processor
+    assert times.recognition_ms > 1.0
+    assert times.recognition_ms > 3 * max(times.listening_ms, times.action_ms, times.answer_ms)
+    assert times.after_speech_ms == pytest.approx(times.recognition_ms + times.action_ms + times.answer_ms)
+
+
+def test_the_summary_has_percentiles_and_the_service_level() -> None:
+    lines = summary(TURNS, target_ms=500, allowed_share=0.05)
+    assert "3 turns" in lines[0]
+    (sound,) = [line for line in lines if "last speech to first sound" in line and "service" not in line]
+    assert sound.split()[-3:] == ["300", "840", "888"]
+    assert "1 of 3 turns (33.3 %) took longer than 500 ms" in lines[-1]
+    assert lines[-1].endswith("5 % may: missed")
+    assert summary(TURNS, 500, 0.4)[-1].endswith("40 % may: met")
+    assert summary(TURNS, 900, 0.0)[-1].endswith("0 % may: met")
+
+
+def test_the_typical_turn_is_the_one_at_the_median_and_the_slowest_is_the_slowest() -> None:
+    assert typical(TURNS).name == "middle.wav"
+    assert slowest(TURNS).name == "long <&>.wav"
+
+
+def test_the_stages_follow_each_other_without_a_gap() -> None:
+    drawn = stages(TimedTurn(name="", times=TIMES, processor=ProcessorTimes()))
+    assert [(begin, end) for _, begin, end, _ in drawn] == [(0, 160), (160, 200), (200, 220), (220, 260)]
+    silent = stages(turn(None))
+    assert [(begin, end) for _, begin, end, _ in silent] == [(0, 160), (160, 180), (180, 200), (200, 200)]
+
+
+def test_the_picture_is_svg_with_a_bar_for_each_stage() -> None:
+    drawn = picture([("typical", TURNS[0]), ("slowest", TURNS[2])], target_ms=500)
+    root = ElementTree.fromstring(drawn)
+    space = "{http://www.w3.org/2000/svg}"
+    panels = root.findall(f"{space}g")
+    assert len(panels) == 2
+    assert all(len(panel.findall(f"{space}rect")) == 4 for panel in panels)
+    texts = [text.text or "" for text in root.iter(f"{space}text")]
+    assert {"typical: 260 ms", "slowest: 900 ms", "long <&>.wav", "target 500 ms"} <= set(texts)
+    width = float(root.get("width", "0"))
+    for bar in root.iter(f"{space}rect"):
+        if bar.get("x"):
+            assert float(bar.get("x", "")) + float(bar.get("width", "")) <= width
+
+
+def test_the_projection_scales_the_work_and_not_the_silence() -> None:
+    lines = projected([turn(260, recognition_ms=40.0, answer_ms=10.0)], rate=72e9)
+    (four,) = [line for line in lines if "Pi 4" in line]
+    (five,) = [line for line in lines if "Pi 5" in line]
+    assert "10.0 times" in four
+    assert "p50 660 ms" in four, "160 ms of silence, 50 ms of work"
+    assert "3.8 times" in five
+    assert rate_here() > 1e8
