@@ -10,7 +10,7 @@ from appliance.audio.format import frames_of_ms
 from appliance.audio.player import Player
 from appliance.audio.ring import Ring
 from appliance.audio.speakers import Speaker
-from appliance.brains import Brains
+from appliance.brains import Brains, load_sentences
 from appliance.clock import Clock
 from appliance.dialog import Dialog
 from appliance.dialog_handlers import PRE_ROLL_FRAMES
@@ -27,10 +27,9 @@ from appliance.preparing import Preparing
 from appliance.speaking import Reference, Speaking
 from appliance.speech.endpoint import Endpointer, limits_of
 from appliance.trace import Tracer
-from appliance.understanding.language_folder import language_of
 from appliance.voice.answer_cache import AnswerCache
 from appliance.voice.answer_folder import AnswerFolder
-from appliance.voice.voice import Voice
+from appliance.voice.voice import Sentences, Voice
 from appliance.wake.spotter import Spotter
 from appliance.worker import InlineWorker, ThreadWorker, Worker
 
@@ -114,7 +113,7 @@ class Surroundings:
 def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
     """A frame loop with its stages as new."""
     parts = build_renewal(brains, around)
-    cache = AnswerCache()
+    cache, sentences = AnswerCache(), load_sentences(brains.loaded)
     speaking = Speaking(
         voice=around.voice,
         player=Player(around.speaker, lead_frames=around.lead_frames),
@@ -123,7 +122,7 @@ def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
         cache=cache if around.state is not None else None,
         reference=around.reference,
         tracer=around.tracer,
-        abbreviations=language_of(brains.loaded).settings.abbreviations,
+        sentences=sentences,
     )
     acting = Acting(
         actions=parts.actions,
@@ -142,7 +141,7 @@ def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
         inbox=around.inbox,
         canceller=AdaptiveCanceller() if brains.loaded.config.audio.echo_cancellation else HalfDuplex(),
         keeping=parts.keeping,
-        preparing=_preparing(brains, parts.frequent_answers, cache, around),
+        preparing=_preparing(parts.frequent_answers, cache, sentences, around),
     )
     return FrameLoop(stages, parts.rules, around.publish, around.tracer)
 
@@ -198,7 +197,9 @@ def build_renewal(brains: Brains, around: Surroundings) -> Renewal:
     )
 
 
-def _preparing(brains: Brains, answers: Sequence[str], cache: AnswerCache, around: Surroundings) -> Preparing | None:
+def _preparing(
+    answers: Sequence[str], cache: AnswerCache, sentences: Sentences, around: Surroundings
+) -> Preparing | None:
     if around.state is None:
         return None
     preparing = Preparing(
@@ -207,7 +208,7 @@ def _preparing(brains: Brains, answers: Sequence[str], cache: AnswerCache, aroun
         folder=AnswerFolder(around.state / "answers"),
         worker=around.workers.voice,
         post=around.inbox.post,
-        abbreviations=language_of(brains.loaded).settings.abbreviations,
+        split=sentences,
     )
     preparing.renew(answers)
     return preparing

@@ -17,6 +17,8 @@ from appliance.audio.hardware import Hardware
 from appliance.config import Config
 from appliance.config_files import HARDWARE, MANIFEST, LoadedConfig
 from appliance.errors import ConfigError, ModelError, UnknownModelError
+from appliance.home.phrases import Phrases
+from appliance.home.written import Written
 from appliance.models import Kind, ModelStore
 from appliance.mqtt.broker_access import read_access
 from appliance.runtimes.vosk import VoskModel
@@ -34,7 +36,7 @@ from appliance.understanding.vocabulary import Unheard, unheard
 from appliance.voice.fallback import FallbackVoice
 from appliance.voice.piper import PiperVoice
 from appliance.voice.simple import SimpleVoice
-from appliance.voice.voice import Voice
+from appliance.voice.voice import Voice, split_sentences
 from appliance.wake import check, find
 from appliance.wake.engine import WakeWord
 
@@ -229,6 +231,15 @@ def load_voice(
     folder = model_folder(store, name, Kind.VOICE)
     identity = " ".join([name, *store.entry(name).files.values()])
     return FallbackVoice(PiperVoice(folder, deterministic=deterministic, identity=identity), simple, lost=lost)
+
+
+def load_sentences(loaded: LoadedConfig) -> Callable[[str], list[str]]:
+    """What turns a text into the sentences that the voice is given: all in words, each as long as it can say at once.
+
+    Raises ConfigError.
+    """
+    written, abbreviations = Written(Phrases.of(loaded.language)), language_of(loaded).settings.abbreviations
+    return lambda text: split_sentences(written.spoken(text), abbreviations)
 
 
 def model_folder(store: ModelStore, name: str, kind: Kind) -> Path:

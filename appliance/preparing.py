@@ -16,7 +16,7 @@ from appliance.inbox import Post
 from appliance.voice.answer_cache import AnswerCache
 from appliance.voice.answer_folder import AnswerFolder
 from appliance.voice.utterance import Chunk, chunks_of
-from appliance.voice.voice import Voice, joined, split_sentences
+from appliance.voice.voice import Sentences, Voice, joined, split_sentences
 from appliance.worker import Worker
 
 QUIET_FRAMES: Final = frames_of_ms(10_000)
@@ -40,10 +40,10 @@ class Preparing:
         folder: AnswerFolder,
         worker: Worker,
         post: Post,
-        abbreviations: Sequence[str] = (),
+        split: Sentences = split_sentences,
     ) -> None:
-        """`abbreviations`: as for `split_sentences`."""
-        self._abbreviations = abbreviations
+        """`split`: makes of a text what the voice is given."""
+        self._split = split
         self._voice = voice
         self._cache = cache
         self._folder = folder
@@ -57,8 +57,7 @@ class Preparing:
 
     def renew(self, answers: Sequence[str]) -> None:
         """Make these, the first first."""
-        split = (split_sentences(answer, self._abbreviations) for answer in answers)
-        self._sentences = tuple(dict.fromkeys(chain.from_iterable(split)))
+        self._sentences = tuple(dict.fromkeys(chain.from_iterable(map(self._split, answers))))
         self._next = 0
 
     def step(self, index: int, *, rests: bool) -> None:

@@ -20,7 +20,7 @@ from appliance.inbox import Post
 from appliance.trace import Tracer
 from appliance.voice.answer_cache import AnswerCache
 from appliance.voice.utterance import NOTHING, Chunk, Cutter, chunks_of
-from appliance.voice.voice import Voice, split_sentences
+from appliance.voice.voice import Sentences, Voice, split_sentences
 from appliance.worker import Worker, ahead
 
 
@@ -79,12 +79,12 @@ class Speaking:
         cache: AnswerCache | None = None,
         reference: Reference | None = None,
         tracer: Tracer | None = None,
-        abbreviations: Sequence[str] = (),
+        sentences: Sentences = split_sentences,
     ) -> None:
         """`cache`: answers that are there; `reference`: what is played beside our own (a replay's second track);
-        `abbreviations`: as for `split_sentences`.
+        `sentences`: makes of a text what the voice is given.
         """
-        self._abbreviations = abbreviations
+        self._sentences = sentences
         self._voice = voice
         self._player = player
         self._worker = worker
@@ -177,7 +177,7 @@ class Speaking:
 
     def _render(self, text: str, *, is_ahead: bool = False) -> _Rendering:
         """Have the sound of a text made, but for what is there already."""
-        plan = [self._cache.get(sentence) or sentence for sentence in split_sentences(text, self._abbreviations)]
+        plan = [self._cache.get(sentence) or sentence for sentence in self._sentences(text)]
         ready = [part for part in takewhile(lambda part: not isinstance(part, str), plan) if not isinstance(part, str)]
         rest = plan[len(ready) :]
         chunks = [chunk for part in ready for chunk in part]

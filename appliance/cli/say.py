@@ -8,12 +8,10 @@ from appliance.assembly import LEAD_FRAMES
 from appliance.audio.format import FRAME_MS
 from appliance.audio.player import Player
 from appliance.audio.speakers import DeviceSpeaker, Speaker, WavSpeaker, open_speaker
-from appliance.brains import load_hardware, load_voice
+from appliance.brains import load_hardware, load_sentences, load_voice
 from appliance.config_files import LoadedConfig
 from appliance.errors import AudioError, UsageError
-from appliance.understanding.language_folder import language_of
 from appliance.voice.utterance import chunks_of
-from appliance.voice.voice import split_sentences
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: LoadedConfig) -> int:
     """Synthesize and play, sentence by sentence."""
-    sentences = split_sentences(args.text, language_of(config).settings.abbreviations)
+    sentences = load_sentences(config)(args.text)
     if not sentences:
         raise UsageError("say: the text holds nothing that can be spoken")
     speaker: Speaker = WavSpeaker(args.out) if args.out else open_speaker(load_hardware(config))

@@ -114,6 +114,13 @@ class Phrases:
             half=rules["halves"][moment.hour // 12],
         )
 
+    def on_the_clock(self, moment: time) -> str:
+        """A moment of the first half of the day, where nobody said which half: `seven thirty`, `nine o'clock`."""
+        forms = self._rules["time"]["clock"]
+        form = "full_hour" if moment.minute == 0 else "below_ten" if moment.minute < 10 else "other"
+        hour, minute = self.number(moment.hour, "hour"), self.number(moment.minute, "minute")
+        return str(forms[form]).format(hour=hour, minute=minute)
+
     def calendar_day(self, day: date) -> str:
         """Weekday, month and day: `Friday, November twenty-first`."""
         return self._dated("date", day)
@@ -125,6 +132,19 @@ class Phrases:
     def year(self, day: date) -> str:
         """Its year, as years are said: `twenty twenty-six`."""
         return self._words(day.year, "year")
+
+    def ordinal(self, number: int) -> str:
+        """Which one in a row: `twenty-first`."""
+        return self._words(number, "ordinal")
+
+    def day_of_month(self, day: date) -> str:
+        """The number of a day in its month, as dates are said: `twenty-first`."""
+        return self._words(day.day, "date")
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """How digits and signs are written, for `written.py`; empty: not known."""
+        return dict(self._rules.get("written", {}))
 
     def day_from(self, day: date, today: date) -> str:
         """When a day is, as seen from another: `today`, `tomorrow`, `on Monday`, `on March third`."""
@@ -142,8 +162,8 @@ class Phrases:
         return str(self._rules["every_weekday"]).format(weekday=days)
 
     def _dated(self, form: str, day: date) -> str:
-        weekday, number = self._rules["weekdays"][day.weekday()], self._words(day.day, "date")
-        return str(self._rules[form]).format(weekday=weekday, month=self.month(day), day=number)
+        weekday = self._rules["weekdays"][day.weekday()]
+        return str(self._rules[form]).format(weekday=weekday, month=self.month(day), day=self.day_of_month(day))
 
     def _words(self, value: int, counts: str = OTHER) -> str:
         rules = self._rules["numbers"]

@@ -23,6 +23,9 @@ SHORTEST_CLAUSE_CHARACTERS: Final = 16
 """About 1 s of speech: shorter clauses would sound chopped, and leave no time to make the next."""
 
 
+Sentences = Callable[[str], list[str]]
+"""Makes of a text the sentences that a voice is given, one after the other."""
+
 Cancelled = Callable[[], bool]
 """Says, in the thread that speaks, whether the rest of a sentence is not wanted any more."""
 
