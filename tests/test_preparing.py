@@ -7,6 +7,7 @@ import pytest
 
 from appliance.audio.format import Pcm
 from appliance.audio.player import Player
+from appliance.bench.answers import answer_figures
 from appliance.errors import StageError
 from appliance.facts import Fact, PlaybackEnded, PlaybackStarted, StageFailed
 from appliance.home.actions import Actions
@@ -329,3 +330,10 @@ def test_an_answer_that_breaks_off_after_it_was_taken_over_is_told(tmp_path: Pat
     assert isinstance(failure, StageFailed)
     assert failure.stage == "voice"
     assert end == PlaybackEnded(frame=1, failed=True)
+
+
+def test_the_bench_tells_how_soon_answers_are_heard() -> None:
+    there, short, long = answer_figures(ToneVoice())
+    assert "an answer that is there" in there
+    assert short.startswith("  new short answer, 0.1 s: first sound after")
+    assert long.startswith("  new long answer")

@@ -29,6 +29,9 @@ from appliance.understanding.language_folder import chosen_models
 from appliance.voice.piper import PiperVoice
 from appliance.voice.voice import Voice
 
+PATIENCE_S: Final = 300.0
+"""Figures may be made on a busy machine."""
+
 PAUSE: Final = np.zeros(SAMPLE_RATE_HZ * 2 // 5, np.int16)
 
 WRITTEN: Final = (
@@ -54,7 +57,8 @@ def main() -> None:
     arguments = parser.parse_args()
     loaded = load(PROJECT / "firmware_config" / "appliance.toml")
     store, chosen = ModelStore(MANIFEST, loaded.models_directory), chosen_models(loaded)
-    voice = PiperVoice(arguments.folder or model_folder(store, chosen.voice, Kind.VOICE), deterministic=True)
+    folder = arguments.folder or model_folder(store, chosen.voice, Kind.VOICE)
+    voice = PiperVoice(folder, deterministic=True, start_timeout_s=PATIENCE_S, part_timeout_s=PATIENCE_S)
     vosk = VoskModel(model_folder(store, chosen.recognizer, Kind.RECOGNIZER))
     try:
         for title, texts in (("frequent answers", _answers(loaded)), ("written numbers, times, dates, units", WRITTEN)):

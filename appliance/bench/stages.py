@@ -15,7 +15,6 @@ from appliance.brains import Brains, load_language, load_taught
 from appliance.config_files import LoadedConfig
 from appliance.errors import ModelError
 from appliance.listening import CHUNK_FRAMES
-from appliance.voice.voice import Voice
 from appliance.wake import load
 
 BLOCK_FRAMES = FRAMES_PER_S
@@ -65,8 +64,8 @@ def frame_costs(brains: Brains, frames: Sequence[Frame]) -> list[str]:
     return lines
 
 
-def real_time_factors(brains: Brains, voice: Voice, pcm: Pcm) -> list[str]:
-    """Lines: processor time for a second of sound, of the recognizer and of the voice."""
+def real_time_factors(brains: Brains, pcm: Pcm) -> list[str]:
+    """Lines: processor time of the recognizer for a second of sound."""
     recognizer, step = brains.recognizer, CHUNK_FRAMES * 320
     recognizer.begin(after_wake=True)
     started = time.process_time()
@@ -78,14 +77,9 @@ def real_time_factors(brains: Brains, voice: Voice, pcm: Pcm) -> list[str]:
     finishing = time.process_time() - started
     recognizer.begin(after_wake=True)
     seconds = pcm.size / 16_000
-    text = "The timer for the pasta is set, and the light in the kitchen is on."
-    started = time.perf_counter()
-    said = voice.synthesize(text)
-    spoken = (time.perf_counter() - started) / (said.size / voice.rate_hz)
     return [
         f"  recognizer, in chunks of 100 ms with partial results        {listening / seconds:6.3f} CPU s per s",
         f"  recognizer, final result                                    {finishing * 1000:6.1f} ms CPU",
-        f"  voice, one sentence, in its own process                     {spoken:6.3f} wall s per s",
     ]
 
 

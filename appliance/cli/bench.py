@@ -13,6 +13,7 @@ from pathlib import Path
 from appliance.audio.files import FileSource
 from appliance.audio.sources import Source
 from appliance.bench import projection, waterfall
+from appliance.bench.answers import answer_figures
 from appliance.bench.lateness import lateness
 from appliance.bench.speech import COMMANDS, TURNS, frames_of, spoken
 from appliance.bench.stages import frame_costs, learning_costs, real_time_factors, resident_mb
@@ -63,8 +64,10 @@ def _all(seconds: int, brains: Brains, voice: Voice, before_mb: tuple[float, flo
     recordings = [frames_of(spoken(voice, text)) for text in COMMANDS]
     _title("processor time for one frame of 20 ms")
     print("\n".join(frame_costs(brains, recordings[0])), flush=True)
-    _title("recognizer and voice")
-    print("\n".join(real_time_factors(brains, voice, spoken(voice, COMMANDS[1]))), flush=True)
+    _title("recognizer")
+    print("\n".join(real_time_factors(brains, spoken(voice, COMMANDS[1]))), flush=True)
+    _title("answers, from the order to the first sound")
+    print("\n".join(answer_figures(voice)), flush=True)
     _title("what is learned from the sentences")
     print("\n".join(learning_costs(config, brains, spoken(voice, COMMANDS[1]))), flush=True)
     _title("turns, from the end of speech, at the pace of a microphone")
