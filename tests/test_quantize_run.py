@@ -341,6 +341,14 @@ def test_a_word_without_pronunciation_is_refused_at_once(word: str, capsys: pyte
     assert "wake word" in capsys.readouterr().err
 
 
+def test_what_could_only_fail_later_is_refused_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "computer", "--jobs", "0"]) == 2
+    assert "--jobs 0" in capsys.readouterr().err
+    assert main(["run", "computer", "--out", str(tmp_path), "--before", str(tmp_path / "old.tflite")]) != 0
+    assert "old.tflite" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir()), "no work was begun"
+
+
 @pytest.mark.model
 def test_a_short_word_is_warned_of(store: ModelStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It goes on, to what is wrong with the recordings."""

@@ -137,6 +137,7 @@ def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
         ("a" * 61, "1 to 60 characters"),
         ("r2d2", "'2' has no pronunciation"),
         ("日本", "has no pronunciation; spell it out"),
+        ("привет", "'привет' has no pronunciation"),
         ("xkcd", "'xkcd' has no vowel"),
         ("hey shh", "'shh' has no vowel"),
         (" - ", "no pronunciation"),

@@ -32,7 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     # One thread for linear algebra in each process: more only get into each other's way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow tells every start what processor it found
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow tells every start what processor it found, and
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # warns of these, which are no faster here
     words = sys.argv[1:] if arguments is None else arguments
     try:
         return _run(words)

@@ -26,8 +26,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from appliance import __version__
+from appliance.errors import UsageError
 from appliance.models import sha256_of
-from tools.quantize import making, needs, runs, voices, words
+from tools.quantize import contestant, making, needs, runs, voices, words
+from tools.quantize.contestant import Reference
 from tools.quantize.gather import Gathered, Given, gather, voices_apart
 from tools.quantize.hearing import Work
 from tools.quantize.making import HELD_SEED, SEED, Job, Said, Setting, tell
@@ -105,6 +107,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make it, and install it where that is wanted. Raises ApplianceError."""
+    if args.jobs is not None and args.jobs < 1:
+        raise UsageError(f"--jobs {args.jobs}: must be 1 or more; leave it out for one a core")
+    if args.before is not None:
+        contestant.find(Reference(model=str(args.before)))  # says now, not in an hour, when it cannot be compared with
     pronunciation = words.pronounce(args.word)
     if pronunciation.warning:
         tell(pronunciation.warning)

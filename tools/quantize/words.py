@@ -98,7 +98,7 @@ def pronounce(text: str) -> Pronunciation:
     plain = " ".join(text.split()).casefold()
     if not plain or len(plain) > LONGEST_CHARACTERS:
         raise UsageError(f"wake word {text[:80]!r}: must have 1 to {LONGEST_CHARACTERS} characters; name a word")
-    strange = sorted({sign for sign in plain if not (sign in " '-" or _is_latin(sign))})
+    strange = dict.fromkeys(sign for sign in plain if not (sign in " '-" or _is_latin(sign)))
     if strange:
         raise UsageError(f"wake word {text!r}: {''.join(strange)!r} has no pronunciation; spell it out in letters")
     for word in plain.replace("-", " ").split():
