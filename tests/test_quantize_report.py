@@ -101,6 +101,13 @@ def test_the_report_names_what_it_missed_and_where_it_fired_without_the_folder()
     assert "holds no samples" in section(shown, "Left out")
 
 
+def test_the_report_tells_the_hours_of_each_folder_and_not_of_each_of_a_thousand_clips() -> None:
+    clips = tuple(Negatives(path=f"/data/prompts/{number}.flac", hours=0.001) for number in range(500))
+    shown = report.text(msgspec.structs.replace(NOW, negatives=(*NOW.negatives, *clips)).without_folder(), None, None)
+    table = rows(shown.split("\n## ")[0])
+    assert table[-2:] == [["no", "1", "2.00"], ["prompts", "500", "0.50"]]
+
+
 def test_before_and_after_counts_the_clips_that_changed() -> None:
     table = rows(section(report.text(NOW, None, BEFORE), "Before and after"))
     clean, noisy = table[2], table[4]

@@ -9,7 +9,7 @@ from pathlib import Path
 from appliance.errors import ConfigError
 from tools.quantize import evaluation as evaluations
 from tools.quantize import pictures
-from tools.quantize.evaluation import Condition, Evaluation
+from tools.quantize.evaluation import Condition, Evaluation, Negatives
 
 ALLOWED_PER_HOUR = 0.5
 LISTED = 40
@@ -121,12 +121,21 @@ def measured(evaluation: Evaluation) -> str:
 
 def _head(evaluation: Evaluation) -> str:
     cost = f"{evaluation.us_per_frame:.1f} us of processor time for 20 ms of sound ({evaluation.runtime})"
-    hours = table([["negatives", "hours"], *([n.path, f"{n.hours:.3f}"] for n in evaluation.negatives[:LISTED])])
+    hours = table([["negatives in", "files", "hours"], *_folders(evaluation.negatives)])
     return (
         f'# "{evaluation.word.replace("_", " ")}"\n\nModel `{evaluation.model}`, engine {evaluation.engine}: '
         f"{cost}, {evaluation.bytes / 1000:.1f} kB.{_verifier(evaluation)}\n\n"
         f"{measured(evaluation)}\n\n{figures(evaluation)}\n\n{hours}"
     )
+
+
+def _folders(negatives: Sequence[Negatives]) -> list[list[str]]:
+    """Each folder with how many files it has and how long they are; the longest first."""
+    hours: dict[str, list[float]] = {}
+    for one in negatives:
+        hours.setdefault(str(Path(one.path).parent), []).append(one.hours)
+    longest = sorted(hours.items(), key=lambda item: -sum(item[1]))
+    return [[folder, str(len(found)), f"{sum(found):.2f}"] for folder, found in longest[:LISTED]]
 
 
 def _verifier(evaluation: Evaluation) -> str:
