@@ -58,6 +58,10 @@ def test_a_share_has_the_interval_of_wilson() -> None:
     assert share_interval(4, 148) == pytest.approx((0.0106, 0.0674), abs=5e-5)
     assert share_interval(0, 100) == pytest.approx((0.0, 0.0370), abs=5e-5)
     assert share_interval(10, 10) == pytest.approx((0.7225, 1.0), abs=5e-5)
+    for total in range(1, 200):  # by rounding 0 of 150 was below it, and a report could not be drawn
+        for count in (0, 1, total // 2, total - 1, total):
+            low, high = share_interval(count, total)
+            assert low <= count / total <= high
 
 
 def test_a_rate_has_the_exact_interval_of_poisson() -> None:

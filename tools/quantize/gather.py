@@ -137,7 +137,7 @@ def described(said: Sequence[Clip]) -> str:
         return (
             f"Measured on synthetic speech only: {len(said)} clips of {voices} voices that the training has not heard; "
             "seed, gate and threshold were chosen on them. "
-            "People will be missed more often: record some with `record`, and run it again"
+            "How often people are missed was not measured: record some with `record`, and run it again"
         )
     besides = f", and {len(said) - people} clips of {voices} synthetic voices" if voices else ""
     return (

@@ -18,7 +18,8 @@ def share_interval(count: int, total: int) -> Interval:
     share = count / total
     middle = (share + _Z * _Z / (2 * total)) / (1 + _Z * _Z / total)
     half = _Z * sqrt(share * (1 - share) / total + _Z * _Z / (4 * total * total)) / (1 + _Z * _Z / total)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # Both hold the share itself: rounding alone puts 0 of 150 below its own interval, and bars of a picture cannot.
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
 
 
 def rate_interval(count: int, hours: float) -> Interval:
