@@ -6,11 +6,14 @@ owns all of these.
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import msgspec
 
+from appliance.audio.format import FRAMES_PER_S
 from appliance.clock import Clock
 from appliance.errors import ApplianceError
 from appliance.events import AlarmCancelled, AlarmSet, Event, TimerCancelled, TimerPaused, TimerSet
@@ -33,10 +36,18 @@ from appliance.home.actions import (
     StopRinging,
 )
 from appliance.home.alarms import Alarm, Alarms
+from appliance.home.remembered import Remembered
 from appliance.home.timers import Timer, Timers
 from appliance.inbox import Post, one_line
 from appliance.intent import Outcome
+from appliance.memory import Memory
 from appliance.worker import Worker, ahead
+
+LATE: Final = timedelta(minutes=1)
+"""What was due longer ago when the appliance starts is told, and not rung for: nobody stands at the stove any more."""
+
+REMEMBER_AGAIN_FRAMES: Final = 60 * FRAMES_PER_S
+"""A disk that refused is tried again each minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +65,18 @@ class ActingRules:
 class Acting:
     """Owned by the frame loop; `due` is called once for each frame."""
 
-    def __init__(self, *, actions: Actions, worker: Worker, post: Post, clock: Clock, rules: ActingRules) -> None:
+    def __init__(
+        self,
+        *,
+        actions: Actions,
+        worker: Worker,
+        post: Post,
+        clock: Clock,
+        rules: ActingRules,
+        memory: Memory | None = None,
+        boot: str = "",
+    ) -> None:
+        """`memory`: what outlives the process; None: nothing does. `boot`: names this start of the machine."""
         self._actions = actions
         self._worker = worker
         self._post = post
@@ -65,6 +87,11 @@ class Acting:
         self._rung: Alarm | None = None
         self._shopping: tuple[str, ...] = ()
         self._ring_until: int | None = None
+        self._memory = memory
+        self._boot = boot
+        self._just_restored = memory is not None
+        if memory is not None:
+            self._restore(memory.load())
 
     @property
     def timers(self) -> int:
@@ -111,20 +138,76 @@ class Acting:
     def due(self, frame: int) -> list[Fact]:
         """Timers that are over, alarms and reminders that are due, and a ring that nobody stopped."""
         facts: list[Fact] = []
-        for timer in self._timers.fired(self._clock.steady_s(frame)):
-            self._ring_until = frame + self._rules.ring_frames
-            facts.append(Rang(frame=frame, timer=timer.id, label=timer.label, due=_utc(timer.due)))
-        for alarm in self._alarms.fired(self._wall(frame)) if len(self._alarms) else ():
-            self._ring_until = frame + self._rules.ring_frames
-            self._rung = alarm
-            if alarm.says is not None:
-                facts.append(AskedToSay(frame=frame, text=alarm.says))
-            due = self._due(alarm, frame)
-            facts.append(Rang(frame=frame, timer=alarm.id, label=alarm.label, due=due, kind=alarm.kind))
+        now = self._clock.now(frame)
+        timers = self._timers_over(now, frame) if len(self._timers) else []
+        for timer in timers:
+            facts += self._timer_rings(timer, now, frame)
+        alarms = self._alarms.fired(now.replace(tzinfo=None)) if len(self._alarms) else []
+        for alarm in alarms:
+            facts += self._alarm_rings(alarm, now, frame)
+        self._just_restored = False
+        if timers or alarms:
+            self._remember()
+        elif self._memory is not None and frame % REMEMBER_AGAIN_FRAMES == 0:
+            self._memory.keep_again()
         if self._ring_until is not None and frame >= self._ring_until:
             self._ring_until = None
             facts.append(RingTimedOut(frame=frame))
         return facts
+
+    def _timers_over(self, now: datetime, frame: int) -> list[Timer]:
+        steady_s = self._clock.steady_s(frame)
+        self._timers.follow_wall(now, steady_s)
+        return self._timers.fired(steady_s)
+
+    def _timer_rings(self, timer: Timer, now: datetime, frame: int) -> list[Fact]:
+        rang = Rang(frame=frame, timer=timer.id, label=timer.label, due=_utc(timer.due))
+        if self._is_late(timer.due, now):
+            said = self._actions.late("timer", timer.label, timer.due.astimezone(now.tzinfo), now)
+            return [AskedToSay(frame=frame, text=said), dataclasses.replace(rang, late=True)]
+        self._ring_until = frame + self._rules.ring_frames
+        return [rang]
+
+    def _alarm_rings(self, alarm: Alarm, now: datetime, frame: int) -> list[Fact]:
+        due = self._due(alarm, frame)
+        rang = Rang(frame=frame, timer=alarm.id, label=alarm.label, due=due, kind=alarm.kind)
+        if self._is_late(alarm.due.replace(tzinfo=now.tzinfo), now):
+            said = self._actions.late(alarm.kind, alarm.label, alarm.due, now)
+            return [AskedToSay(frame=frame, text=said), dataclasses.replace(rang, late=True)]
+        self._ring_until = frame + self._rules.ring_frames
+        self._rung = alarm
+        return [rang] if alarm.says is None else [AskedToSay(frame=frame, text=alarm.says), rang]
+
+    def _is_late(self, due: datetime, now: datetime) -> bool:
+        """It was due long before this process could ring."""
+        return self._just_restored and now - due > LATE
+
+    def _restore(self, remembered: Remembered) -> None:
+        same_boot = bool(self._boot) and remembered.boot == self._boot
+        self._timers.restore(remembered.timers, remembered.timers_given, same_boot=same_boot)
+        self._alarms.restore(remembered.alarms, remembered.alarms_given)
+        self._shopping = remembered.shopping
+
+    def _remember(self) -> None:
+        """Something changed that must outlive the process."""
+        if self._memory is None:
+            return
+        self._memory.keep(
+            Remembered(
+                boot=self._boot,
+                timers=self._timers.active,
+                timers_given=self._timers.given,
+                alarms=self._alarms.waiting,
+                alarms_given=self._alarms.given,
+                shopping=self._shopping,
+            )
+        )
+
+    def close(self) -> None:
+        """Write what is not written yet; the worker has ended."""
+        if self._memory is not None:
+            with suppress(OSError):
+                self._memory.write()
 
     def _situation(self, order: Act, frame: int, volume: int) -> Situation:
         return Situation(
@@ -153,6 +236,8 @@ class Acting:
                     changed(result)
         except ApplianceError as error:
             outcome = Outcome(ok=False, detail=one_line(error))
+        if done.changes:
+            self._remember()
         return Acted(
             frame=frame,
             turn=order.turn,
@@ -216,10 +301,6 @@ class Acting:
             left_s = round(timer.paused_left_s)
             return TimerPaused(frame=frame, timer=timer.id, label=timer.label, left_s=left_s)
         return TimerSet(frame=frame, timer=timer.id, label=timer.label, due=_utc(timer.due))
-
-    def _wall(self, frame: int) -> datetime:
-        """The wall clock without its zone: see `alarms.py`."""
-        return self._clock.now(frame).replace(tzinfo=None)
 
     def _due(self, alarm: Alarm, frame: int) -> str:
         """When an alarm rings, as events tell it."""

@@ -23,6 +23,7 @@ from appliance.inbox import Inbox
 from appliance.keeping import CLIPS_INBOX, Keeping, near_misses_folder
 from appliance.listening import RECOGNITION_INBOX, Listening, Understander
 from appliance.loop import FrameLoop, Publisher, Renewal, Rules, Stages
+from appliance.memory import Memory, boot_id
 from appliance.preparing import Preparing
 from appliance.speaking import Reference, Speaking
 from appliance.speech.endpoint import Endpointer, limits_of
@@ -43,6 +44,9 @@ comes the time that the owner's slowest program may take."""
 ACTION_INBOX = 8
 """Actions that may wait; a person starts one in some seconds, and each is bounded in time."""
 
+MEMORY_INBOX = 1
+"""It writes the newest of what is to be remembered, so one that waits is enough."""
+
 VOICE_INBOX = 8
 """Answers that may wait to be synthesized; all but the newest are cancelled and end at once."""
 
@@ -55,6 +59,7 @@ class Workers:
     action: Worker
     voice: Worker
     clips: Worker
+    memory: Worker
 
     def start(self) -> None:
         """Start the threads."""
@@ -68,7 +73,7 @@ class Workers:
 
     @property
     def _all(self) -> tuple[Worker, ...]:
-        return (self.recognition, self.action, self.voice, self.clips)
+        return (self.recognition, self.action, self.voice, self.clips, self.memory)
 
 
 def inline_workers(inbox: Inbox) -> Workers:
@@ -78,6 +83,7 @@ def inline_workers(inbox: Inbox) -> Workers:
         action=InlineWorker("action", failed=inbox.failed),
         voice=InlineWorker("voice", failed=inbox.failed),
         clips=InlineWorker("clips", failed=inbox.failed),
+        memory=InlineWorker("memory", failed=inbox.failed),
     )
 
 
@@ -88,6 +94,7 @@ def thread_workers(inbox: Inbox) -> Workers:
         action=ThreadWorker("action", capacity=ACTION_INBOX, failed=inbox.failed),
         voice=ThreadWorker("voice", capacity=VOICE_INBOX, failed=inbox.failed),
         clips=ThreadWorker("clips", capacity=CLIPS_INBOX, failed=inbox.failed),
+        memory=ThreadWorker("memory", capacity=MEMORY_INBOX, failed=inbox.failed),
     )
 
 
@@ -130,6 +137,8 @@ def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
         post=around.inbox.post,
         clock=around.clock,
         rules=parts.acting_rules,
+        memory=Memory(around.state / "memory.json", around.workers.memory) if around.state is not None else None,
+        boot=boot_id(),
     )
     stages = Stages(
         ring=parts.ring,

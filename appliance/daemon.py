@@ -184,8 +184,6 @@ class Daemon:
                 uptime_s = self._reporting.uptime_s
                 if uptime_s < RESTART_AFTER_S:
                     return f"it started {uptime_s:.0f} s ago; ask again after {RESTART_AFTER_S} s"
-                if self._loop.timers:
-                    return f"{self._loop.timers} timers run and would be lost; cancel them first"
                 return self._wrong_files()
         return None
 

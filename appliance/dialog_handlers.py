@@ -336,11 +336,13 @@ class Handlers:
         return self._go(State.FOLLOWING_UP, fact.frame)
 
     def _rang(self, fact: Rang) -> State:
-        frame, label, due = fact.frame, fact.label, fact.due
+        frame, label, due, late = fact.frame, fact.label, fact.due, fact.late
         if fact.kind == "timer":
-            self._emit(TimerFired(frame=frame, timer=fact.timer, label=label, due=due))
+            self._emit(TimerFired(frame=frame, timer=fact.timer, label=label, due=due, late=late))
         else:
-            self._emit(AlarmFired(frame=frame, alarm=fact.timer, kind=fact.kind, label=label, due=due))
+            self._emit(AlarmFired(frame=frame, alarm=fact.timer, kind=fact.kind, label=label, due=due, late=late))
+        if late:
+            return self.state
         self._ringing = (*self._ringing, fact.timer)
         if self.state is self._rest:
             self._order(Ring())

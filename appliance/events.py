@@ -168,6 +168,8 @@ class TimerFired(Event, frozen=True, kw_only=True, tag="timer_fired"):
     timer: str
     label: str | None
     due: str
+    late: bool = False
+    """It was due while the appliance was off; it is told and does not ring."""
 
 
 class TimerCancelled(Event, frozen=True, kw_only=True, tag="timer_cancelled"):
@@ -207,6 +209,8 @@ class AlarmFired(Event, frozen=True, kw_only=True, tag="alarm_fired"):
     kind: AlarmKind
     label: str | None
     due: str
+    late: bool = False
+    """It was due while the appliance was off; it is told and does not ring."""
 
 
 class AlarmCancelled(Event, frozen=True, kw_only=True, tag="alarm_cancelled"):

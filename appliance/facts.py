@@ -142,6 +142,8 @@ class Rang:
     label: str | None
     due: str
     kind: Literal["timer", "alarm", "reminder"] = "timer"
+    late: bool = False
+    """It was due while the power was off: told, and not rung for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,6 +79,7 @@ LEDGER = (
     Buffer("worker: _jobs of actions", None, 0, f"{ACTION_INBOX} actions in a row", "refused, ActionDone tells"),
     Buffer("worker: _jobs of the voice", None, 0, f"{VOICE_INBOX} answers in a row", "refused, Failed tells"),
     Buffer("worker: _jobs of clips", CLIPS_INBOX * _CLIP_MS, 0, "a busy disk", "the newest sound goes, Failed tells"),
+    Buffer("worker: _jobs of memory", None, 0, "a busy disk", "never: the one that waits writes the newest"),
     Buffer("keeping: _moments", None, 0, f"{MOMENTS} near misses, whose sound is in the ring", "the oldest goes"),
     Buffer("inbox: _queue", None, FRAME_MS / 2, "results wait for the next frame", "bounded by those who fill it"),
     Buffer("home.effects: said, complained", None, 0, "what a program prints", f"{KEPT_BYTES} bytes are kept"),

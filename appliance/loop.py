@@ -217,8 +217,9 @@ class FrameLoop:
         self._send(event if event.session is not None else self._s.dialog.in_session(event))
 
     def close(self) -> None:
-        """Free the wake models."""
+        """Free the wake models, and put on disk what is to be remembered."""
         self._spotter.close()
+        self._s.acting.close()
 
     @property
     def noise_floor_dbfs(self) -> float | None:

@@ -9,6 +9,7 @@ Answers stand in the language's folder (`answers.yaml`), times and numbers for t
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Final
 
 from appliance.errors import StageError
@@ -84,6 +85,14 @@ class Actions:
             then=other.outcome,
         )
         return Done(outcome, (*done.changes, *other.changes))
+
+    def late(self, kind: str, label: str | None, due: datetime, now: datetime) -> str:
+        """What is said of a timer, alarm or reminder that was due while it was off; moments of the wall clock."""
+        day = self._phrases.day_from(due.date(), now.date())
+        when = self._answer("time_and_day", time=self._phrases.time_of_day(due.time()), day=day)
+        if label is None:
+            return self._answer(f"{kind}_late", when=when)
+        return self._answer(f"{kind}_late_named", when=when, label=label)
 
     def _one(self, intent: Intent, situation: Situation) -> Done:
         turn = Turn(

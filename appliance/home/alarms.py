@@ -2,9 +2,10 @@
 
 They go by the wall clock, as people do: an alarm for seven rings when the clock on the wall shows seven, also after it
 was put right or summer began. So their moments are local and carry no zone. No clock is read here; they belong to the
-frame loop, as timers do. Few, in memory, and made of plain values.
+frame loop, as timers do. Few, and made of plain values.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
@@ -24,7 +25,7 @@ class Alarm:
     """An alarm or a reminder that waits."""
 
     id: str
-    """`alarm-1`, `reminder-2`, ...: never given twice in the life of the process."""
+    """`alarm-1`, `reminder-2`, ...: never given twice."""
 
     kind: AlarmKind
     due: datetime
@@ -51,6 +52,16 @@ class Alarms:
     def __len__(self) -> int:
         """How many wait."""
         return len(self._waiting)
+
+    @property
+    def given(self) -> int:
+        """How many there have been."""
+        return self._given
+
+    def restore(self, alarms: Iterable[Alarm], given: int) -> None:
+        """Go on with those of an earlier run."""
+        self._waiting |= {alarm.id: alarm for alarm in alarms}
+        self._given = max(self._given, given)
 
     @property
     def waiting(self) -> tuple[Alarm, ...]:

@@ -3,9 +3,11 @@
 They belong to the frame loop, which asks `fired` once per frame; actions only see the immutable `Timer`s and order
 changes. No clock is read here. A timer ends by the steady clock (`steady_s`, handed in), so it runs as long as it was
 set even when the wall clock is put right meanwhile. The wall clock (`now`, aware of its zone) only says what to show as
-`due`, in UTC. Timers are few and live in memory.
+`due`, in UTC. But a timer that comes from before the machine's start has no steady clock to go by: it follows the wall
+clock, also when that is put right after a start without a time server.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -25,7 +27,7 @@ class Timer:
     """A timer that runs."""
 
     id: str
-    """`timer-1`, `timer-2`, ...: never given twice in the life of the process."""
+    """`timer-1`, `timer-2`, ...: never given twice."""
 
     label: str | None
     """What it is for, as spoken: `pasta`."""
@@ -37,10 +39,13 @@ class Timer:
     """When it rings, on the steady clock, in whole microseconds."""
 
     due: datetime
-    """When it rings, UTC, as the wall clock was when it was set: to be shown, never to be computed with."""
+    """When it rings, UTC, as the wall clock was when it was set: to be shown, and computed with after a boot alone."""
 
     paused_left_s: float | None = None
     """How long it still runs once it is resumed; None: it runs now."""
+
+    by_wall: bool = False
+    """It was set before the machine's start: it ends at `due`, whatever the steady clock says."""
 
     def left_s(self, steady_s: float) -> float:
         """How long it still runs at that moment of the steady clock, in whole microseconds; not above 0: it is over."""
@@ -58,6 +63,18 @@ class Timers:
     def __len__(self) -> int:
         """How many run."""
         return len(self._running)
+
+    @property
+    def given(self) -> int:
+        """How many there have been."""
+        return self._given
+
+    def restore(self, timers: Iterable[Timer], given: int, *, same_boot: bool) -> None:
+        """Go on with timers of an earlier run. `same_boot`: their steady clock is the one of now."""
+        for timer in timers:
+            by_wall = timer.by_wall or not same_boot
+            self._running[timer.id] = replace(timer, by_wall=by_wall and timer.paused_left_s is None)
+        self._given = max(self._given, given)
 
     @property
     def active(self) -> tuple[Timer, ...]:
@@ -112,6 +129,7 @@ class Timers:
             ends_s=_microseconds(steady_s + left_s),
             due=now.astimezone(UTC) + timedelta(seconds=left_s),
             paused_left_s=_microseconds(left_s) if paused else None,
+            by_wall=False,
         )
         self._running[timer.id] = timer
         return timer
@@ -119,6 +137,12 @@ class Timers:
     def cancel(self, id: str) -> Timer | None:
         """Take a timer back; None when it does not run (any more)."""
         return self._running.pop(id, None)
+
+    def follow_wall(self, now: datetime, steady_s: float) -> None:
+        """Put the ends of timers from before the machine's start where the wall clock has them now."""
+        for timer in [timer for timer in self._running.values() if timer.by_wall]:
+            left_s = (timer.due - now).total_seconds()
+            self._running[timer.id] = replace(timer, ends_s=_microseconds(steady_s + left_s))
 
     def fired(self, steady_s: float) -> list[Timer]:
         """The timers that are over at that moment of the steady clock, first ended first. They run no longer."""
