@@ -1,6 +1,7 @@
 """Targets, judging, mining, choosing between ways to INT8, and one very small training."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -9,16 +10,28 @@ import pytest
 from appliance.errors import StageError
 from tests.test_quantize_net import random_weights
 from tools.quantize import mine
+from tools.quantize.clips import Clip, write_clip
 from tools.quantize.convert import Candidate, best_first, differences, refuse_lossy
 from tools.quantize.examples import ROWS, Examples
 from tools.quantize.fit import Mean
 from tools.quantize.net import Shape
 from tools.quantize.quantize import calibration, card
+from tools.quantize.streams import find
 from tools.quantize.targets import SAID_SHARE, Targets
 from tools.quantize.teacher import HOPS as HOPS_OF_TEACHER
 from tools.quantize.teacher import SCORES, Lessons
 from tools.quantize.train import figures
-from tools.quantize.validate import Recording, Scores, Validation, Verdict, judge, means, peaks, span_of
+from tools.quantize.validate import (
+    Recording,
+    Scores,
+    Validation,
+    Verdict,
+    judge,
+    means,
+    peaks,
+    read_validation,
+    span_of,
+)
 
 HOPS = np.arange(62, 150)
 
@@ -93,6 +106,14 @@ def test_a_clip_is_heard_until_a_second_after_its_end() -> None:
     assert found.heard["clean"] == pytest.approx([1.0, 0.0], abs=1e-3)
     assert found.accepted == (pytest.approx(1.0, abs=1e-3),)
     assert found.hours == pytest.approx(60 / 50 / 3600)
+
+
+def test_hours_of_negatives_do_not_count_their_padding(tmp_path: Path) -> None:
+    for number in range(3):
+        write_clip(tmp_path, Clip(path=Path(f"{number}.flac")), np.full(8000, 9, np.int16))
+    clips = find([tmp_path], label="computer", split=None, positive=False)
+    found = read_validation(clips, clips, np.zeros(0, np.int16), ())
+    assert found.hours == pytest.approx(3 * 0.5 / 3600)
 
 
 def test_the_threshold_allows_so_many_false_accepts() -> None:
