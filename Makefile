@@ -133,7 +133,7 @@ test: test-live ## install what is missing and run all tests, those in real time
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 	    $(BIN)/python -m pytest -q -m "not live and not slow and not device" -n 2 --dist loadfile
 
-TENSORFLOW_TESTS := test_quantize_net test_quantize_run test_quantize_train test_quantize_verifier test_bench_measured
+TENSORFLOW_TESTS := test_quantize_net test_quantize_run test_quantize_train test_quantize_verifier test_quantize_voice test_bench_measured
 
 # What needs TensorFlow: a word from its text to its model, in miniature, and the tests of what it is made of.
 .PHONY: test-tools

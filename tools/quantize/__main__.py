@@ -22,6 +22,7 @@ STEPS = {
     "evaluate": "measure a model on recordings: misses, false accepts, cost",
     "report": "a report of an evaluation, with pictures",
     "card": "the card of a model: figures, data, licence",
+    "voice": "make a voice smaller: its first network in INT8",
     "install": "put a model in its place and name it in the manifest",
 }
 """Each step is the module of this folder that has its name, with `add_arguments(parser)` and `run(args) -> int`."""

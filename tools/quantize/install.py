@@ -130,9 +130,7 @@ def install(model: Path, card: Card, name: str, place: Place) -> None:
         if target.exists():
             target.rename(old)
         new.rename(target)
-        fresh = place.manifest.with_name(f".{place.manifest.name}.new")
-        fresh.write_text(manifest, encoding="utf-8")
-        fresh.replace(place.manifest)
+        _write(place, manifest)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise ConfigError(f"{error.filename or place.folder}: cannot be written ({error.strerror})") from None
@@ -185,6 +183,22 @@ def listen(name: str, config: LoadedConfig) -> None:
         )
     except (OSError, ValueError) as error:
         raise BrokerError(f"broker {settings.host}:{settings.port}: the command was not taken ({error})") from None
+
+
+def enter(place: Place, name: str, block: str) -> None:
+    """Name a model whose files are in their place. Raises ModelError, ConfigError."""
+    manifest = _with_block(place, name, block)
+    try:
+        _write(place, manifest)
+    except OSError as error:
+        raise ConfigError(f"{place.manifest}: cannot be written ({error.strerror})") from None
+    place.store().folder(name)
+
+
+def _write(place: Place, manifest: str) -> None:
+    fresh = place.manifest.with_name(f".{place.manifest.name}.new")
+    fresh.write_text(manifest, encoding="utf-8")
+    fresh.replace(place.manifest)
 
 
 def _with_block(place: Place, name: str, block: str) -> str:
