@@ -11,7 +11,7 @@ from appliance.errors import ApplianceError
 from appliance.home.actions import Actions
 from appliance.home.turn import Situation
 from appliance.intent import Intent
-from appliance.understanding.home_file import HomeConfig
+from appliance.understanding.home_file import PLACEHOLDER, HomeConfig
 from appliance.understanding.language import Language
 
 TIMER_MINUTES: Final = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 45, 60)
@@ -46,7 +46,7 @@ def frequent_answers(actions: Actions, language: Language, home: HomeConfig, are
         try:
             texts.append(actions.perform(intent, nothing).outcome.reply)
         except ApplianceError:
-            continue  # an own sentence whose reply needs what was said
+            continue  # what needs more than this is not given word for word
     return tuple(
         dict.fromkeys(text for text in (language.answer("not_understood"), *texts, *language.fixed_answers()) if text)
     )
@@ -61,4 +61,5 @@ def _intents(home: HomeConfig) -> Iterator[Intent]:
         yield from (Intent(name=name, values={"area": area.id}) for area in home.areas)
     yield from (Intent(name="timer_set", values={"duration": 60 * minutes}) for minutes in TIMER_MINUTES)
     yield from (Intent(name="volume_set", values={"percent": percent}) for percent in VOLUMES_PERCENT)
-    yield from (Intent(name=name) for name in (*NOTHING_SAID, *(own.name for own in home.sentences)))
+    own = (own.name for own in home.sentences if own.reply and not PLACEHOLDER.search(own.reply))
+    yield from (Intent(name=name) for name in (*NOTHING_SAID, *own))
