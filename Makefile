@@ -85,8 +85,8 @@ bench-live: live-packages models ## talk with the live appliance for 10 minutes,
 	@$(BIN)/python -m tools.bench_live
 
 .PHONY: bench-phrasings
-bench-phrasings: models ## count how many everyday phrasings are understood, as text and by synthetic voices (ALL=1: all)
-	@$(BIN)/python -m tools.bench_phrasings $(if $(ALL),--all)
+bench-phrasings: models ## count how many everyday phrasings are understood, typed and by synthetic voices (ALL=1: all; LANGUAGE=ko)
+	@$(BIN)/python -m tools.bench_phrasings $(if $(ALL),--all) $(if $(LANGUAGE),--language $(LANGUAGE))
 
 .PHONY: bench-outbox
 bench-outbox: .venv/.stamp-device ## count the bytes that a day of events writes to the card

@@ -225,7 +225,8 @@ def load_voice(
     simple = SimpleVoice.find(programs)
     if name in ("", NONE):
         if simple is None:
-            raise ModelError(f"no voice speaks {loaded.config.home.language!r}; install {' or '.join(programs)}")
+            remedy = f"install {' or '.join(programs)}" if programs else "name one in its language.yaml"
+            raise ModelError(f"no voice speaks {loaded.config.home.language!r}; {remedy}")
         return simple
     store = ModelStore(MANIFEST, loaded.models_directory)
     folder = model_folder(store, name, Kind.VOICE)

@@ -1,6 +1,6 @@
 """How much of everyday speech the built-in language understands: the list of phrasings, as text and spoken.
 
-    python -m tools.bench_phrasings [--all] [--show]
+    python -m tools.bench_phrasings [--all] [--show] [--language ko]
 
 Spoken means: by each synthetic voice that is installed, through the real recognizer. Right means that intent and all
 values are as the list says; asked, that they would be after a question back; refused, that nothing would be done;
@@ -8,6 +8,7 @@ wrong, that something else would. A phrasing that the list says to refuse is rig
 """
 
 import argparse
+import dataclasses
 import random
 import subprocess
 import tempfile
@@ -18,6 +19,7 @@ from pathlib import Path
 from time import process_time
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from appliance.audio.convert import resample
@@ -27,6 +29,8 @@ from appliance.cli.understand import understand_pcm
 from appliance.config_files import PROJECT, LoadedConfig, load
 from appliance.listening import Understander
 from appliance.understanding.confidence import Decision
+from appliance.understanding.language import Language
+from appliance.understanding.language_folder import chosen_models
 from tools.phrasings import Meaning, Phrasing, language, meant, read, spelled
 
 SAMPLE: Final = 100
@@ -49,12 +53,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", action="store_true", help=f"speak all phrasings, not {SAMPLE} of them")
     parser.add_argument("--show", action="store_true", help="name each spoken phrasing that is not right")
+    parser.add_argument("--language", default="en", metavar="CODE", help="a built-in language that has a list")
     arguments = parser.parse_args()
-    phrasings = read()
-    _as_text(phrasings)
+    code = arguments.language
+    phrasings = read(code)
+    _as_text(phrasings, language(code))
     chosen = phrasings if arguments.all else random.Random(0).sample(phrasings, SAMPLE)
-    loaded = load(PROJECT / "firmware_config" / "appliance.toml")
-    known = language()
+    loaded = _in_language(code)
+    known = language(code)
     reader = load_reader(loaded, known)
     understander = Understander(
         load_recognizer(loaded, known), known, lambda result: None, reader=reader, detector=load_detector(loaded)
@@ -64,8 +70,13 @@ def main() -> None:
         _spoken(name, say, chosen, understander, show=arguments.show)
 
 
-def _as_text(phrasings: list[Phrasing]) -> None:
-    known = language()
+def _in_language(code: str) -> LoadedConfig:
+    loaded = load(PROJECT / "firmware_config" / "appliance.toml")
+    home = msgspec.structs.replace(loaded.config.home, language=code)
+    return dataclasses.replace(loaded, config=msgspec.structs.replace(loaded.config, home=home))
+
+
+def _as_text(phrasings: list[Phrasing], known: Language) -> None:
     known.warm_up()
     begun_s = process_time()
     found = [meant(known.match(phrasing.text)) for phrasing in phrasings]
@@ -101,7 +112,7 @@ def _shares(counts: Counter[str]) -> str:
 
 
 def _voices(loaded: LoadedConfig) -> Iterator[tuple[str, Say]]:
-    for name, command in PROGRAMS.items():
+    for name, command in PROGRAMS.items() if loaded.language == "en" else ():
         try:
             _by_program(command, "ready")
         except (OSError, subprocess.SubprocessError) as error:
@@ -111,7 +122,10 @@ def _voices(loaded: LoadedConfig) -> Iterator[tuple[str, Say]]:
     voice = load_voice(loaded, deterministic=True)
     voice.start()
     try:
-        yield "Piper", lambda text: resample(voice.synthesize(text), voice.rate_hz, SAMPLE_RATE_HZ)
+        yield (
+            chosen_models(loaded).voice or "simple voice",
+            lambda text: resample(voice.synthesize(text), voice.rate_hz, SAMPLE_RATE_HZ),
+        )
     finally:
         voice.close()
 

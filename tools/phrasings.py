@@ -6,18 +6,18 @@ joined by ` + `, or `refuse` where the appliance must say that it cannot.
 
 import shlex
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from appliance.config_files import PROJECT
 from appliance.intent import Intent
 from appliance.understanding import home_file
+from appliance.understanding.home_file import ALL_AREAS, HomeConfig
 from appliance.understanding.language import Language
 
-PHRASINGS: Final = PROJECT / "tests" / "phrasings_en.txt"
-HOME: Final = PROJECT / "tests" / "phrasings_home.yaml"
-AREA: Final = "study"
-"""Where the appliance stands in that home; no phrasing names it, so it is left out of what a phrasing means."""
+HOMES: Final = {"en": ("phrasings_home.yaml", "study"), "ko": ("phrasings_home_ko.yaml", "living_room")}
+"""Language -> the home in which its list is said, and the area in which the appliance stands there."""
+
+HOME: Final = PROJECT / "tests" / HOMES["en"][0]
 
 Meaning = tuple[tuple[str, dict[str, str]], ...]
 """For each command its intent and values; empty: refused."""
@@ -31,23 +31,26 @@ class Phrasing:
     meaning: Meaning
 
 
-def read(path: Path = PHRASINGS) -> list[Phrasing]:
-    """All phrasings of a list. Raises ValueError on a line that is none."""
-    lines = [line for line in path.read_text("utf-8").splitlines() if line and not line.startswith("#")]
+def read(code: str = "en") -> list[Phrasing]:
+    """All phrasings in a language. Raises ValueError on a line that is none."""
+    text = (PROJECT / "tests" / f"phrasings_{code}.txt").read_text("utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return [_phrasing(*line.split("\t")) for line in lines]
 
 
-def language() -> Language:
-    """The built-in language in the home of the list."""
-    return Language.built_in("en", home_file.load(HOME), area=AREA)
+def home(code: str) -> HomeConfig:
+    """The home of a language's list."""
+    return home_file.load(PROJECT / "tests" / HOMES[code][0])
+
+
+def language(code: str = "en") -> Language:
+    """A built-in language in the home of its list."""
+    return Language.built_in(code, home(code), area=HOMES[code][1])
 
 
 def meant(intent: Intent | None) -> Meaning:
-    """What an action would get, in the form of the list."""
-    return tuple(
-        (command.name, {slot: str(value) for slot, value in command.values.items() if (slot, value) != ("area", AREA)})
-        for command in (intent.commands if intent else ())
-    )
+    """What an action would get, in the form of the list: no phrasing says the area in which the appliance stands."""
+    return tuple((command.name, _said(command)) for command in (intent.commands if intent else ()))
 
 
 def spelled(meaning: Meaning) -> str:
@@ -57,6 +60,11 @@ def spelled(meaning: Meaning) -> str:
         for name, values in meaning
     ]
     return " + ".join(commands) or "refuse"
+
+
+def _said(command: Intent) -> dict[str, str]:
+    here = "area" not in command.slots and command.values.get("area") != ALL_AREAS
+    return {slot: str(value) for slot, value in command.values.items() if slot != "area" or not here}
 
 
 def _phrasing(text: str, meaning: str) -> Phrasing:

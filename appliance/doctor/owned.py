@@ -5,11 +5,10 @@ import time
 from appliance.brains import find_stop_word, load_brains, load_home, load_language, load_voice, model_folder
 from appliance.config import Config
 from appliance.config_files import LoadedConfig
-from appliance.doctor.findings import Finding, Level, ok, problem, told, warnings_of
+from appliance.doctor.findings import Finding, Level, ok, told, warnings_of
 from appliance.errors import ModelError, UnknownModelError
 from appliance.models import Kind, ModelStore
 from appliance.understanding.language_folder import NONE, chosen_models, language_of
-from appliance.voice.simple import SimpleVoice
 from appliance.wake import check, find
 
 
@@ -50,10 +49,12 @@ def _voice(loaded: LoadedConfig, store: ModelStore, name: str) -> Finding:
     """The voice of the language, or the program that is it."""
     if name not in ("", NONE):
         return _model(store, name, Kind.VOICE, Level.PROBLEM)
-    programs = language_of(loaded).settings.simple_voice
-    if SimpleVoice.find(programs) is None:
-        return problem("voice", f"{language_of(loaded).settings.name}: none", f"install {' or '.join(programs)}")
-    return ok("voice", f"{language_of(loaded).settings.name}: no model, a simple one")
+    language = language_of(loaded).settings
+    try:
+        load_voice(loaded, deterministic=True).close()
+    except ModelError as error:
+        return told(Level.PROBLEM, "voice", error)
+    return ok("voice", f"{language.name}: no model, a simple one")
 
 
 def _wake_word(word: str, store: ModelStore) -> Finding:

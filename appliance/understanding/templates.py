@@ -8,7 +8,7 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -88,7 +88,8 @@ class Templates:
     """The templates of a language.
 
     `small_words` of the source are words without meaning of their own, such as articles. Recognizers drop them in
-    noise, so a tolerant match does without them.
+    noise, so a tolerant match does without them. With hassil's setting `ignore_whitespace` blanks count in what the
+    recognizer is taught only: people set them as they like, in Korean or Chinese.
     """
 
     def __init__(self, source: dict[str, Any], origin: str) -> None:
@@ -100,13 +101,14 @@ class Templates:
 
         with _explained(origin):
             # hassil would drop all skip words or none: 'please, what can you do' needs one kept. See language.py.
-            self._intents = Intents.from_dict({**source, "skip_words": []})
+            intents = Intents.from_dict({**source, "skip_words": []})
+            self._blanks_count = not source.get("settings", {}).get("ignore_whitespace", False)
             self.skip_words = tuple(str(words) for words in source.get("skip_words", ()))
             self.yes_words = tuple(str(words) for words in source.get("yes_words", ()))
             self.yes_no_words = (*self.yes_words, *(str(words) for words in source.get("no_words", ())))
-        self._opener = _Opener(self._intents)
+        self._opener = _Opener(intents)
         opened = []
-        for name, intent in self._intents.intents.items():
+        for name, intent in intents.intents.items():
             with _explained(f"{origin}: {name}"):
                 sentences = [sentence for data in intent.data for sentence in data.sentences]
                 trees = [(sentence.text or "", self._opener.opened(sentence.expression)) for sentence in sentences]
@@ -115,7 +117,11 @@ class Templates:
         """Every template that can be said, in the order of the file."""
 
         with _explained(origin):
-            self._tolerant = Intents.from_dict({**_with_optional(source), "skip_words": []})
+            tolerant = {**_with_optional(source), "skip_words": []}
+            if not self._blanks_count:  # hassil itself ignores some of them only
+                intents = Intents.from_dict({**_without_blanks(source), "skip_words": []})
+                tolerant = _without_blanks(tolerant)
+            self._intents, self._tolerant = intents, Intents.from_dict(tolerant)
 
     @property
     def free_slots(self) -> frozenset[str]:
@@ -129,6 +135,7 @@ class Templates:
         """
         from hassil import recognize
 
+        text = text if self._blanks_count else text.replace(" ", "")
         result = recognize(text, self._tolerant if tolerant else self._intents, intent_context=context)
         if result is None:
             return None
@@ -151,14 +158,35 @@ def _with_optional(source: dict[str, Any]) -> dict[str, Any]:
     def optional(template: str) -> str:
         return pattern.sub(lambda found: found[0] if found[0][0] in "{<" else f"[{found[0]}]", template)
 
+    return _rewritten(source, optional)
+
+
+def _without_blanks(source: dict[str, Any]) -> dict[str, Any]:
+    """The same, without any blank in templates, rules and lists."""
+    lists = {name: {**content} for name, content in source.get("lists", {}).items()}
+    for content in lists.values():
+        if "values" in content:
+            content["values"] = [
+                _blankless(value) if isinstance(value, str) else {**value, "in": _blankless(str(value["in"]))}
+                for value in content["values"]
+            ]
+    return {**_rewritten(source, _blankless), "lists": lists}
+
+
+def _blankless(text: str) -> str:
+    return "".join(text.split())
+
+
+def _rewritten(source: dict[str, Any], rewrite: Callable[[str], str]) -> dict[str, Any]:
+    """The same with all templates and rules rewritten."""
     intents = {
         name: {
             **intent,
-            "data": [{**data, "sentences": [optional(text) for text in data["sentences"]]} for data in intent["data"]],
+            "data": [{**data, "sentences": [rewrite(text) for text in data["sentences"]]} for data in intent["data"]],
         }
         for name, intent in source["intents"].items()
     }
-    rules = {name: optional(text) for name, text in source.get("expansion_rules", {}).items()}
+    rules = {name: rewrite(text) for name, text in source.get("expansion_rules", {}).items()}
     return {**source, "intents": intents, "expansion_rules": rules}
 
 
