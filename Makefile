@@ -94,9 +94,10 @@ bench-outbox: .venv/.stamp-device ## count the bytes that a day of events writes
 
 # Recordings of real people are not part of the project; where there are none, it says so.
 .PHONY: bench-commands
-bench-commands: models ## count how many real people are woken for and understood, clean and in noise
+bench-commands: models ## count how many real people are woken for and understood, clean and in noise (ALL=1: all)
 	@$(BIN)/python -m tools.bench_people "$${APPLIANCE_DATA_PACK:-../shared/data}" --turns-only
-	@$(BIN)/python -m tools.bench_commands "$${APPLIANCE_DATA_PACK:-../shared/data}"
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+	    $(BIN)/python -m tools.bench_commands "$${APPLIANCE_DATA_PACK:-../shared/data}" $(if $(ALL),--all)
 
 # The tools' environment has the faster of the two TensorFlow Lite runtimes, which Python 3.11 has not on the device.
 .PHONY: bench-wake

@@ -259,6 +259,13 @@ def test_several_texts_for_one_meaning_outweigh_a_better_one() -> None:
     assert reading.rival.slots["count"] == "fifty"
 
 
+def test_of_many_texts_that_are_no_sentence_the_likeliest_are_searched() -> None:
+    unsaid = ["turn on the chicken light", "turn the chicken light on", "the chicken stop"]
+    first = reader().read(unsaid[:2], [0.0, -1.0])
+    assert reader().read(unsaid, [0.0, -1.0, -1.0]) == first
+    assert reader().read([*unsaid, "stop"], [0.0, -1.0, -1.0, -1.0]) != first, "a sentence costs no search"
+
+
 def test_two_meanings_of_the_same_weight_share_it() -> None:
     reading = reader().read(["a timer for fifty minutes", "a timer for fifteen minutes"], [3.0, 3.0])
     assert reading is not None

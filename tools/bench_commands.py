@@ -1,10 +1,11 @@
-"""Understood, or politely refused: `python -m tools.bench_commands PACK [--foreign-every N] [--observe FILE]`.
+"""Understood, or politely refused: `python -m tools.bench_commands PACK [--all] [--observe FILE]`.
 
 Real drink orders through `understand`, clean and in kitchen noise, beside the best published engine; then speech that
 is no command of the language, for the drink orders and for the built-in language with the example home. Every figure
-is a count with its 95 % bound. It works on two cores at once; of the foreign speech it takes every fourth clip, unless
-told otherwise. `--observe` also writes each reading, for tools/fit_confidence.py; that dictates everything, and takes
-three times as long. PACK is the folder of recordings.
+is a count with its 95 % bound; beside each stands what free dictation alone costs. It works on two cores at once, and
+takes a sample, about 10 minutes of processor time; `--all` takes everything, about an hour. `--observe` also writes
+each reading, for tools/fit_confidence.py; that dictates everything, and takes three times as long. PACK is the folder
+of recordings.
 """
 
 import argparse
@@ -42,6 +43,12 @@ RHINO_PERCENT = {24: 99, 18: 99, 12: 98, 6: 96}
 
 LONGEST_S = 8.0
 """Continuous sound is cut into utterances of this length, the longest that the appliance takes for one."""
+
+SAMPLE_EVERY, SAMPLE_FOREIGN_EVERY = 4, 8
+"""Unless all is asked for: every so many orders, and clips of other speech."""
+
+DICTATED_EVERY = 4
+"""Of the orders at hand, to tell what dictation costs."""
 
 WORKERS = 2
 FOREIGN_PARTS = 8
@@ -98,6 +105,8 @@ class Done:
     drinks: list[Result]
     home: list[Result]
     peak_mb: float
+    dictation: float = 0.0
+    """Seconds of processor for a second of an order, with the recognizer alone and no sentences."""
 
 
 class Bench:
@@ -129,6 +138,13 @@ class Bench:
                 confidence=heard.confidence,
                 observed=self._observed(condition, clip) if observe else None,
             )
+
+    def dictation(self, clips: Sequence[Clip]) -> float:
+        """Seconds of processor for a second of sound."""
+        begun_s = time.process_time()
+        for clip in clips:
+            self._recognizer.dictate(clip.pcm)
+        return (time.process_time() - begun_s) * SAMPLE_RATE_HZ / sum(clip.pcm.size for clip in clips)
 
     def _observed(self, condition: str, clip: Clip) -> dict[str, Any] | None:
         hypotheses = self._recognizer.newest
@@ -179,22 +195,21 @@ def main() -> int:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pack", type=Path)
-    parser.add_argument("--every", type=int, default=1, help="take every n-th order")
-    parser.add_argument(
-        "--foreign-every", type=int, default=4, help="take every n-th clip of other speech (default: 4)"
-    )
+    parser.add_argument("--all", action="store_true", help="take every order and every clip of other speech")
     parser.add_argument("--observe", type=Path, metavar="FILE", help="write the readings for tools.fit_confidence")
     args = parser.parse_args()
     if not (args.pack / "manifest.jsonl").is_file():
         print(f"bench of commands: skipped, no recordings in {args.pack}", file=sys.stderr)
         return 0
-    tasks = tasks_of(args.pack, args.every, args.foreign_every, observe=args.observe is not None)
+    every, foreign_every = (1, 1) if args.all else (SAMPLE_EVERY, SAMPLE_FOREIGN_EVERY)
+    tasks = tasks_of(args.pack, every, foreign_every, observe=args.observe is not None)
     drinks: list[Result] = []
     home: list[Result] = []
     with multiprocessing.get_context("spawn").Pool(WORKERS) as pool:
         for task, done in zip(tasks, pool.imap(run, tasks), strict=True):
             if task.foreign_part is None:
                 _print_orders(task, done.drinks)
+                print(f"          free dictation alone: {done.dictation:.3f} s of processor for 1 s", flush=True)
             drinks += done.drinks
             home += done.home
             peak_mb = done.peak_mb
@@ -223,16 +238,20 @@ def run(task: Task) -> Done:
     """In a worker."""
     drinks, orders = _bench(task.pack / "commands" / "sentences.yaml"), _orders(task.pack)[:: task.every]
     home_results: list[Result] = []
+    dictation = 0.0
     if task.foreign_part is None:
         condition = "clean" if task.snr_db is None else f"{task.snr_db} dB {task.method}"
-        results = list(drinks.results(condition, _in_noise(task, orders), observe=task.observe))
+        clips = _in_noise(task, orders)
+        results = list(drinks.results(condition, clips, observe=task.observe))
+        dictation = drinks.dictation(clips[::DICTATED_EVERY])
     else:
         mine = slice(task.foreign_part * task.every, None, FOREIGN_PARTS * task.every)
         others, strangers = _others(task.pack)[mine], _orders(task.pack)[mine]
         results = list(drinks.results("foreign", others, observe=task.observe))
         foreign = [dataclasses.replace(clip, slots=None) for clip in strangers] + others
         home_results = list(_bench(None).results("foreign to the home", foreign, observe=task.observe))
-    return Done(results, home_results, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Done(results, home_results, peak_mb, dictation)
 
 
 ORDERS = "drink orders"

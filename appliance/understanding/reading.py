@@ -23,6 +23,10 @@ the 167 real drink orders of the developers' recordings, where neighbouring valu
 RIVAL_DISTANCE = 200
 """What sounds less like it by more than this counts for nothing: two phones."""
 
+SEARCHED_TEXTS = 2
+"""Of an utterance's texts that are no sentence, so many, the likeliest, are searched for what sounds like them: one
+search takes 0.1 s in the built-in language. Of 158 drink orders at 6 dB all five gave 139 right, these 138."""
+
 REMEMBERED_TEXTS = 64
 """An utterance is read a second time when it is looked at again."""
 
@@ -74,7 +78,10 @@ class Reader:
             likelihoods: of each text, as logarithms; only their differences count.
         """
         found: dict[Meaning, _Evidence] = {}
+        unsaid = [text for text in texts if self._match(text) is None][SEARCHED_TEXTS:]
         for text, likelihood in zip(texts, likelihoods, strict=True):
+            if text in unsaid:
+                continue
             worse = LIKELIHOOD_WEIGHT * (max(likelihoods) - likelihood)
             for intent, distance, cost in self._meanings(text):
                 weight = math.exp(-worse - DISTANCE_WEIGHT * distance)
