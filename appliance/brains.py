@@ -31,6 +31,7 @@ from appliance.understanding.language_folder import NONE, chosen_models, languag
 from appliance.understanding.pronunciations import Pronunciations
 from appliance.understanding.reading import Reader
 from appliance.understanding.soundalike import SoundMatcher
+from appliance.understanding.strict_yaml import Document
 from appliance.understanding.taught import Taught, taught
 from appliance.understanding.vocabulary import Unheard, unheard
 from appliance.voice.fallback import FallbackVoice
@@ -194,10 +195,11 @@ def load_pronunciations(loaded: LoadedConfig) -> Pronunciations | None:
     return Pronunciations.read(model_folder(store, name, Kind.PRONUNCIATIONS), table)
 
 
-def find_unheard(loaded: LoadedConfig, language: Language, vosk: VoskModel, words: Iterable[str]) -> Iterator[Unheard]:
-    """Of these words, those that the recognizer does not know, with what to do about each."""
-    file = language.file or loaded.home_file
-    yield from unheard(words, vosk.knows, strict_yaml.read(file) if file else None, _dictionary(loaded))
+def find_unheard(
+    loaded: LoadedConfig, vosk: VoskModel, words: Iterable[str], document: Document | None
+) -> Iterator[Unheard]:
+    """Of these words of a file, those that the recognizer does not know, with what to do about each."""
+    yield from unheard(words, vosk.knows, document, _dictionary(loaded))
 
 
 def load_home(loaded: LoadedConfig) -> HomeConfig:
@@ -335,7 +337,9 @@ def _known_sentences(loaded: LoadedConfig, language: Language, vosk: VoskModel, 
     """What the recognizer can hear; words outside its vocabulary are told to the owner."""
     unknown = {word for word in known.words if not vosk.knows(word)}
     if unknown:
-        for word in itertools.islice(find_unheard(loaded, language, vosk, unknown), UNHEARD_TOLD):
+        file = language.file or loaded.home_file
+        document = strict_yaml.read(file) if file else None
+        for word in itertools.islice(find_unheard(loaded, vosk, unknown, document), UNHEARD_TOLD):
             _LOGGER.warning("%s", word)
         if len(unknown) > UNHEARD_TOLD:
             _LOGGER.warning("%d words more are unknown; appliance sentences check", len(unknown) - UNHEARD_TOLD)

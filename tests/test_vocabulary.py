@@ -162,7 +162,10 @@ def test_the_real_vocabulary(store: ModelStore, tmp_path: Path) -> None:
     loaded = LoadedConfig(config=Config(home=Home(file="home.yaml")), folder=tmp_path)
     vosk = VoskModel(store.folder("vosk-small-en-us"))
     known = language()
-    found = {word.word: str(word) for word in find_unheard(loaded, known, vosk, known.words())}
+    found = {
+        word.word: str(word)
+        for word in find_unheard(loaded, vosk, known.words(), strict_yaml.read(tmp_path / "home.yaml"))
+    }
     assert set(found) == {"heatpump", "wled"}
     assert found["heatpump"].startswith(f"{tmp_path}/home.yaml:10: devices[1].aliases[0]: ")
     assert "heat pump" in found["heatpump"]

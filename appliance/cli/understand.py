@@ -6,7 +6,7 @@ Each recording is one utterance without a wake word. Nothing is acted on.
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +22,9 @@ from appliance.listening import Heard, Understander
 from appliance.recording import record_utterance
 from appliance.understanding.confidence import Decision
 from appliance.understanding.language import Language
+
+Record = Callable[[LoadedConfig], Pcm]
+"""One utterance from the microphone. Raises AudioError."""
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,13 +62,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
-def run(args: argparse.Namespace, config: LoadedConfig) -> int:
-    """One line for each source, in the order of the arguments; a refusal is a good result."""
+def run(args: argparse.Namespace, config: LoadedConfig, *, record: Record = record_utterance) -> int:
+    """One line for each source, in the order of the arguments; a refusal is a good result. `record`: `--record`."""
     if not (args.audio or args.text or args.record):
         raise UsageError("understand: nothing to understand; give sound files, --text or --record")
     language = load_language(config, load_home(config), args.sentences)
     failed = False
-    for result in _results(args, config, language):
+    for result in _results(args, config, language, record):
         if isinstance(result, AudioError):  # the other recordings are not to blame
             print(f"appliance: {result}", file=sys.stderr)
             failed = True
@@ -75,7 +78,7 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
 
 
 def _results(
-    args: argparse.Namespace, config: LoadedConfig, language: Language
+    args: argparse.Namespace, config: LoadedConfig, language: Language, record: Record
 ) -> Iterator[Understanding | AudioError]:
     for text in args.text:
         yield _result(text, _typed(text, language))
@@ -93,7 +96,10 @@ def _results(
             continue
         yield _result(str(path), understand_pcm(understander, pcm))
     if args.record:
-        yield _result("microphone", understand_pcm(understander, record_utterance(config)))
+        try:
+            yield _result("microphone", understand_pcm(understander, record(config)))
+        except AudioError as error:
+            yield error
 
 
 CHUNK_SAMPLES = 5 * FRAME_SAMPLES

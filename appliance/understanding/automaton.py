@@ -8,6 +8,7 @@ beginnings are one path. Slots are not carried: hassil reads them off the senten
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from appliance.understanding.templates import Chain, Choice, Node, Slot, Template, Words
 
@@ -145,7 +146,7 @@ class _Joiner:
         numbers = {start: 0}
         waiting, arcs, ends = [start], [], set()
         for state in waiting:  # grows while it is walked
-            words, may_end = self._words(state)
+            words, may_end = self.words(state)
             for target in words.values():
                 if target not in numbers:
                     numbers[target] = len(numbers)
@@ -155,7 +156,7 @@ class _Joiner:
                 ends.add(numbers[state])
         return WordGraph(tuple(arcs), frozenset(ends), 0)
 
-    def _words(self, state: int) -> tuple[dict[str, int], bool]:
+    def words(self, state: int) -> tuple[dict[str, int], bool]:
         """The words that may begin here, with the states behind them; and may the sentence end here?"""
         found: dict[str, int] = {}
         may_end = False
@@ -175,3 +176,29 @@ class _Joiner:
     def _add(self, found: dict[str, int], word: str, target: int) -> None:
         if word:
             found[word] = self._pieces.united(frozenset((found[word], target))) if word in found else target
+
+
+WORDS_END = ""
+"""Stands among the words of a state in which a sentence may end."""
+
+
+class Sayings:
+    """Sets of sentences as automata of words that are made while they are walked through, to compare them."""
+
+    def __init__(self) -> None:
+        self._pieces = _Pieces()
+        self._joiner = _Joiner(self._pieces)
+        self.words = lru_cache(maxsize=None)(self._words)
+        """The words that may be said in a state, with the states behind them; WORDS_END where it may end."""
+
+    def start(self, tree: Node) -> int:
+        """The state from which a tree's sentences are said. Raises TooLargeError."""
+        return self._pieces.compiled(tree, _END)
+
+    def either(self, one: int, other: int) -> int:
+        """The state from which the sentences of both are said. Raises TooLargeError."""
+        return self._pieces.united(frozenset((one, other)))
+
+    def _words(self, state: int) -> dict[str, int]:
+        words, may_end = self._joiner.words(state)
+        return {**words, WORDS_END: _END} if may_end else words

@@ -19,7 +19,7 @@ from appliance.understanding.completion import Completeness
 from appliance.understanding.home_file import ALL_AREAS, HomeConfig
 from appliance.understanding.language_folder import LanguageFolder, built_in, read_templates
 from appliance.understanding.nearest import NearestSentence
-from appliance.understanding.templates import Templates
+from appliance.understanding.templates import Template, Templates
 from appliance.understanding.values import normalised, slots_and_values
 from appliance.understanding.words import words_of
 
@@ -110,6 +110,11 @@ class Language:
             own = folder.sentences()
             source = {key: own.get(key, ()) for key in ("small_words", "yes_words", "no_words")} | source
         return Language(Templates(source, str(path)), folder, Own(file=path))
+
+    @property
+    def templates(self) -> tuple[Template, ...]:
+        """All that can be said, in the order in which it is matched."""
+        return self._templates.trees
 
     @property
     def free_slots(self) -> frozenset[str]:
