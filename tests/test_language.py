@@ -1,17 +1,22 @@
 """What people say, and what it means."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from appliance.config_files import PROJECT
 from appliance.errors import ConfigError
 from appliance.home.actions import ACTIONS
 from appliance.models import ModelStore
 from appliance.understanding import home_file
-from appliance.understanding.language import Language
+from appliance.understanding.language import Language, Own
+from appliance.understanding.language_folder import LanguageFolder
+from appliance.understanding.templates import Templates
 
 HOME = home_file.load(PROJECT / "firmware_config" / "home.yaml")
 
@@ -446,6 +451,65 @@ def test_broken_sentences_file(tmp_path: Path, content: str, message: str) -> No
     path.write_text(content)
     with pytest.raises(ConfigError, match=message):
         Language.from_sentences_file(path, "en")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "message"),
+    [
+        ("(a;b;c;d;e;f;g;h;i;j)", "10 parts in any order"),
+        ("(a|b)" * 40, "can be written in more than"),
+        ("go " + "(a|b)" * 15 + " now", "can be written in more than"),
+        ("<r20>", "can be longer than 2000 letters"),
+        ("set {far}", "list {far} has more than 10000 numbers"),
+        ("(" * 3000 + "a" + ")" * 3000, "too deep inside each other"),
+    ],
+)
+def test_templates_that_say_too_much_are_refused_at_once(tmp_path: Path, sentence: str, message: str) -> None:
+    rules = "".join(f"  r{n}: <r{n - 1}> <r{n - 1}>\n" for n in range(1, 21))
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        f'language: en\nintents: {{go: {{data: [{{sentences: ["{sentence}"]}}]}}}}\n'
+        f"expansion_rules:\n  r0: so\n{rules}lists: {{far: {{range: {{from: 0, to: 999999999}}}}}}\n"
+    )
+    begun_s = time.process_time()
+    with pytest.raises(ConfigError, match=f"own.yaml: go: .*{message}") as caught:
+        Language.from_sentences_file(path, "en")
+    assert time.process_time() - begun_s < 2.0
+    assert len(str(caught.value)) < 16_000
+
+
+@given(
+    st.recursive(
+        st.sampled_from(["turn", " on ", "{n}", "{room}", "<rule>", "{nothing}", "[", ")", "|", "'", "é", "\\\\", ""]),
+        lambda inner: (
+            st.builds(
+                "{}{}{}".format,
+                st.sampled_from("([<{"),
+                st.lists(inner, max_size=4).map("|".join),
+                st.sampled_from(")]>}"),
+            )
+            | st.lists(inner, max_size=4).map(" ".join)
+            | st.lists(inner, max_size=3).map(";".join).map("({})".format)
+        ),
+        max_leaves=12,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_any_template_is_read_or_refused_and_its_samples_are_matched(sentence: str) -> None:
+    source = {
+        "language": "en",
+        "intents": {"go": {"data": [{"sentences": [sentence, "stay here"]}]}},
+        "expansion_rules": {"rule": "(left|right) [now]"},
+        "lists": {"n": {"range": {"from": 1, "to": 20}}, "room": {"values": ["hall", "the study"]}},
+    }
+    try:
+        known = Language(Templates(source, "own"), LanguageFolder.of("en"), Own())
+        texts = [text for _, text in known.sampled(20) if text]
+        known.words()
+    except ConfigError:
+        return
+    assert known.match("stay here") is not None
+    assert all(len(text) < 2_100 for text in texts)
 
 
 def test_absent_or_binary_sentences_file(tmp_path: Path) -> None:

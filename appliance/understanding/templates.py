@@ -14,9 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from appliance.errors import ConfigError
+from appliance.understanding.sizes import Size, in_a_row, one_of
 
 RANGE_WORDS_MAX = 1000
 """Of a longer range of numbers, this many evenly spaced ones stand in the tree; matching knows all."""
+
+RANGE_NUMBERS_MAX = 10_000
+"""Longer ranges are refused: their numbers as words take 1 s at the first match."""
+
+PARTS_IN_ANY_ORDER_MAX = 5
+"""`(a;b;c)` stands for all six orders; five parts have 120."""
 
 DEPTH_MAX = 30
 """Rules inside rules; deeper means that a rule contains itself."""
@@ -111,7 +118,7 @@ class Templates:
         for name, intent in intents.intents.items():
             with _explained(f"{origin}: {name}"):
                 sentences = [sentence for data in intent.data for sentence in data.sentences]
-                trees = [(sentence.text or "", self._opener.opened(sentence.expression)) for sentence in sentences]
+                trees = [(sentence.text or "", self._opener.template(sentence)) for sentence in sentences]
             opened += [Template(name, text, tree) for text, tree in trees if tree is not None]
         self.trees = tuple(opened)
         """Every template that can be said, in the order of the file."""
@@ -199,6 +206,8 @@ def _explained(where: str) -> Iterator[None]:
         yield
     except ParseError as error:
         raise ConfigError(f"{where}: not a sentence template: {error}; check its brackets") from None
+    except RecursionError:
+        raise ConfigError(f"{where}: brackets or rules stand too deep inside each other; use fewer") from None
     except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
         reason = str(error) if type(error) is ValueError else repr(error)
         raise ConfigError(f"{where}: not sentence templates of hassil's form: {reason}; correct it") from None
@@ -215,7 +224,18 @@ class _Opener:
         self._lists: dict[str, Choice | None] = {}
         self._rules: dict[str, Node | None] = {}
         self._depth = 0
+        self._sizes: dict[Node, Size] = {}
         self.free_slots: set[str] = set()
+
+    def template(self, sentence: Any) -> Node | None:
+        """A whole template, which must not say too much. Raises ValueError."""
+        try:
+            tree = self.opened(sentence.expression)
+        except ValueError as error:
+            raise ValueError(f"'{sentence.text}': {error}") from None
+        if tree is not None:
+            self._size(tree).check(sentence.text)
+        return tree
 
     def opened(self, expression: Any) -> Node | None:
         kinds = self._hassil
@@ -228,9 +248,26 @@ class _Opener:
         if isinstance(expression, kinds.Alternative):
             return _choice(self.opened(item) for item in expression.items)
         if isinstance(expression, kinds.Permutation):
+            if len(expression.items) > PARTS_IN_ANY_ORDER_MAX:
+                raise ValueError(
+                    f"{len(expression.items)} parts in any order (;) are more than {PARTS_IN_ANY_ORDER_MAX}; "
+                    "write the usual orders out"
+                )
             orders = itertools.permutations([self.opened(item) for item in expression.items])
             return _choice(_chain(order) for order in orders)
         return _chain(tuple(self.opened(item) for item in expression.items))
+
+    def _size(self, node: Node) -> Size:
+        if node not in self._sizes:
+            if isinstance(node, Words):
+                blank = any(letter.isspace() for letter in node.text)
+                size = Size(len(node.text), int(not blank), int(blank), int(blank), 1)
+            elif isinstance(node, Slot):
+                size = self._size(node.content)
+            else:
+                size = (in_a_row if isinstance(node, Chain) else one_of)([self._size(item) for item in node.items])
+            self._sizes[node] = size
+        return self._sizes[node]
 
     def _rule(self, name: str) -> Node | None:
         if name not in self._rules:
@@ -261,6 +298,10 @@ class _Opener:
 
     def _list(self, slot_list: Any) -> Choice | None:
         if isinstance(slot_list, self._hassil.RangeSlotList):
+            if (slot_list.stop - slot_list.start) // slot_list.step > RANGE_NUMBERS_MAX:
+                raise ValueError(
+                    f"list {{{slot_list.name}}} has more than {RANGE_NUMBERS_MAX} numbers; make it shorter"
+                )
             return _choice(Words(words) for words in _number_words(slot_list, self._intents.language))
         return _choice(self.opened(value.text_in) for value in slot_list.values if value.metadata != TYPED_ONLY)
 
