@@ -28,7 +28,7 @@ WORD: Final = "computer"
 CLIPS: Final = 60
 EXAMPLES: Final = (120, 200)
 """With the word and without it."""
-EMPTY_TASKS: Final = 3000
+EMPTY_TASKS: Final = 500
 _START_S: Final = 120.0
 _TICK_S: Final = 1.0 / os.sysconf("SC_CLK_TCK")
 
