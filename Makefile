@@ -143,24 +143,37 @@ test-tools: .venv-tools/.stamp test-models ## train, quantize and measure a word
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 	    .venv-tools/bin/python -m pytest -q -m "not data" $(TENSORFLOW_TESTS:%=tests/%.py)
 
+# Home Assistant wants other versions of the same packages, and knows no newer Python than 3.12.
+.venv-ha/.stamp: requirements/ha.txt
+	@echo "check-ha: installing Home Assistant (0.6 GB)"
+	@"$(PYTHON)" -m venv --clear .venv-ha
+	@.venv-ha/bin/python -W ignore -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/ha.txt
+	@touch $@
+
+.PHONY: check-ha
+check-ha: system-packages .venv/.stamp-dev ## ask a real Home Assistant whether it takes the appliance in
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' || { \
+	    echo "make check-ha: skipped: this Home Assistant runs on Python 3.11 or 3.12; name one: make check-ha PYTHON=python3.11"; exit 0; } && \
+	    $(MAKE) --no-print-directory .venv-ha/.stamp && $(BIN)/python -m tools.check_ha .venv-ha/bin/hass
+
 # ---- the workshop ----------------------------------------------------------------------------------------------------
 
 .PHONY: lock
 lock: ## resolve requirements/*.in again (needs uv; UPGRADE=1 takes the newest versions)
 	@command -v "$(UV)" >/dev/null || { \
 	    echo "make lock: needs uv, a package resolver; install it with pip into an environment of its own, or name it: make lock UV=PATH" >&2; exit 1; }
-	@cd requirements && for name in device dev build tools; do \
+	@cd requirements && for name in device dev build tools ha; do \
 	    "$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	        --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade) $$name.in -o $$name.txt || exit 1; done
 	@echo "lock: requirements/*.txt are resolved"
 
 .PHONY: clean
 clean: ## remove .venv, caches and build results; models stay
-	@rm -rf .venv .venv-tools build dist out demo-answers.wav *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-tools .venv-ha build dist out demo-answers.wav *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find appliance tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Verbs that are promised and not here yet: they say so, and are skipped.
-LATER := install deb check-systemd check-aarch64 check-ha check-nodered
+LATER := install deb check-systemd check-aarch64 check-nodered
 .PHONY: $(LATER)
 $(LATER):
 	@echo "make $@: not in this version yet, skipped"

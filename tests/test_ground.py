@@ -29,11 +29,11 @@ VERBS = (
         "bench-phrasings",
         "bench-wake",
     ),
-    *("lint", "test-live", "test", "test-tools", "lock", "clean"),
+    *("lint", "test-live", "test", "test-tools", "check-ha", "lock", "clean"),
 )
 LATER = (
     *("install", "deb"),
-    *("check-systemd", "check-aarch64", "check-ha", "check-nodered"),
+    *("check-systemd", "check-aarch64", "check-nodered"),
 )
 
 REGISTRY_HOST = re.compile(r"(pypi|pythonhosted|npmjs|crates)[.][a-z]|[.]debian[.]org|[.]maven[.]|proxy[.]golang")
