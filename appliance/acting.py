@@ -216,6 +216,7 @@ class Acting:
             timers=self._timers.active,
             volume=volume,
             last_reply=order.last_reply,
+            last=order.last,
             area=self._rules.area,
             dry_run=self._rules.dry_run,
             alarms=self._alarms.waiting,

@@ -146,7 +146,7 @@ def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
         listening=parts.listening,
         speaking=speaking,
         acting=acting,
-        dialog=Dialog(apology=parts.apology),
+        dialog=Dialog(apology=parts.apology, follow_up_frames=parts.follow_up_frames),
         inbox=around.inbox,
         canceller=AdaptiveCanceller() if brains.loaded.config.audio.echo_cancellation else HalfDuplex(),
         keeping=parts.keeping,
@@ -184,6 +184,7 @@ def build_renewal(brains: Brains, around: Surroundings) -> Renewal:
                 around.inbox.post,
                 reader=brains.reader,
                 detector=brains.detector.another(),
+                risky=brains.home.is_risky,
                 tracer=around.tracer,
             ),
             worker=around.workers.recognition,
@@ -194,6 +195,7 @@ def build_renewal(brains: Brains, around: Surroundings) -> Renewal:
             ring_frames=frames_of_ms(config.home.ring_s * 1000), area=config.device.area, dry_run=around.dry_run
         ),
         apology=brains.language.answer("not_understood"),
+        follow_up_frames=frames_of_ms(config.listening.follow_up_ms),
         rules=Rules(
             turn_frames=ring.capacity + frames_of_ms(SLOWEST_RESULT_MS + slowest_program_ms),
             volume=config.audio.volume,

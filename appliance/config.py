@@ -135,6 +135,17 @@ class Listening(Struct, frozen=True, forbid_unknown_fields=True):
         int,
         Meta(ge=100, le=3000, description="Silence that ends a command to which nothing can be added, ms, 100..3000."),
     ] = 160
+    follow_up_ms: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000,
+            description=(
+                "Listen so long after an answer for another command, without the wake word, ms, 0..10000; 0: after "
+                "questions only. What is not surely a command is passed over in silence."
+            ),
+        ),
+    ] = 3000
     longest_ms: Annotated[int, Meta(ge=1000, le=60_000, description="Longest command, ms, 1000..60000.")] = 8000
     speech_threshold: Annotated[Share, Meta(description="Speech probability that counts as speech, 0..1.")] = 0.5
 

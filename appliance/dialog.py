@@ -96,6 +96,7 @@ TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {
     (State.LISTENING, AskedToMute): (Handlers._asked_to_mute, (State.LISTENING, State.MUTED)),
     (State.LISTENING, StageFailed): (Handlers._stage_failed, (State.LISTENING,)),
     (State.LISTENING, TurnTimedOut): (Handlers._timed_out, (State.SPEAKING,)),
+    (State.FOLLOWING_UP, Woken): (Handlers._wake, (State.LISTENING,)),
     (State.FOLLOWING_UP, CommandBegan): (Handlers._began, (State.FOLLOWING_UP,)),
     (State.FOLLOWING_UP, PartlyHeard): (Handlers._partly, (State.FOLLOWING_UP,)),
     (State.FOLLOWING_UP, Foreseen): (Handlers._foreseen, (State.FOLLOWING_UP,)),
@@ -165,7 +166,7 @@ IGNORED: dict[State, frozenset[type]] = {
     State.THINKING: _LATE - {Understood, TurnTimedOut} | {StopHeard},
     State.SPEAKING: _LATE.difference((PlaybackStarted, PlaybackEnded)),
     State.RINGING: _LATE,
-    State.FOLLOWING_UP: _LATE - {PartlyHeard, Foreseen, CommandBegan, CommandEnded, TurnTimedOut} | {Woken, StopHeard},
+    State.FOLLOWING_UP: _LATE - {PartlyHeard, Foreseen, CommandBegan, CommandEnded, TurnTimedOut} | {StopHeard},
     State.MUTED: _LATE - {PlaybackStarted} | {Woken, StopHeard, AskedToListen},
 }
 """Facts without a rule that are nevertheless in order, for each state."""

@@ -75,16 +75,26 @@ class Handlers:
     A handler returns the state that it led to; what it emits and orders is gathered in `_out`.
     """
 
-    def __init__(self, *, apology: str) -> None:
-        """`apology` is said when an utterance was not understood, or its action failed without a word."""
+    def __init__(self, *, apology: str, follow_up_frames: int = 0) -> None:
+        """`apology` is said when an utterance was not understood, or its action failed without a word.
+
+        `follow_up_frames`: so long it listens after an answer for a further command; 0: not at all.
+        """
         self.state = State.IDLE
         self.session: int | None = None
         self._apology = apology
+        self._follow_up_frames = follow_up_frames
         self._rest = State.IDLE
         self._sessions = 0
         self._turn = 0
         self._marks = Marks()
         self._last_reply: str | None = None
+        self._done: Intent | None = None
+        """What was done last."""
+
+        self._unasked: int | None = None
+        """Number of the turn that nobody asked for: it listens after an answer, in case something follows."""
+
         self._asked: Intent | None = None
         """What the question that is being asked, or answered, is about."""
 
@@ -107,9 +117,9 @@ class Handlers:
         """It takes in a command, or the answer to its question."""
         return self.state in (State.LISTENING, State.FOLLOWING_UP)
 
-    def renew(self, *, apology: str) -> None:
-        """Apologize in other words from now on."""
-        self._apology = apology
+    def renew(self, *, apology: str, follow_up_frames: int) -> None:
+        """Apologize in other words, and listen so long after an answer, from now on."""
+        self._apology, self._follow_up_frames = apology, follow_up_frames
 
     @property
     def turn(self) -> int:
@@ -153,6 +163,29 @@ class Handlers:
         self._sessions += 1
         self.session = self._sessions
 
+    def _tell_times(self, frame: int) -> None:
+        """The turn is over; that of a window in which nothing was done was none."""
+        if self.session is not None and self._unasked != self._turn:
+            self._emit(self._marks.times(frame))
+
+    def _follow_up(self, frame: int) -> State:
+        """Listen without a wake word: for the answer to a question, or in case something follows an answer."""
+        self._turn += 1
+        patience_frames = None
+        if self._asked is None:
+            self._unasked, patience_frames = self._turn, self._follow_up_frames
+        self._marks = Marks(woken=frame)
+        listen = Listen(
+            turn=self._turn,
+            from_frame=frame,
+            at_frame=frame,
+            after_wake=False,
+            patience_frames=patience_frames,
+            last=self._done if self._asked is None else None,
+        )
+        self._order(listen)
+        return self._go(State.FOLLOWING_UP, frame)
+
     def _answer(self, text: str, frame: int) -> State:
         self._last_reply, self._asked = text, None
         self._emit(ReplyGiven(frame=frame, text=text))
@@ -162,8 +195,7 @@ class Handlers:
     def _finish(self, frame: int) -> State:
         """End the session; speak or ring if something waits, else rest."""
         self._asked = None
-        if self.session is not None:
-            self._emit(self._marks.times(frame))
+        self._tell_times(frame)
         if self._waiting:
             text, self._waiting = self._waiting[0], self._waiting[1:]
             self.session = None
@@ -180,6 +212,8 @@ class Handlers:
         if self.muted:
             return self.state
         self._leave(fact.frame)
+        if self.listens:
+            self._tell_times(fact.frame)
         self._open_session()
         self._emit(WakeDetected(frame=fact.frame, word=fact.word, engine=fact.engine, score=fact.score))
         return self._listen(fact.frame, fact.word_end)
@@ -200,15 +234,15 @@ class Handlers:
             self._emit(SpeakingEnded(frame=frame, reason="interrupted"))
         if self.listens and self._marks.began is not None:
             self._emit(SpeechEnded(frame=frame, reason="cancelled"))
-        if not self.listens and self.session is not None:
-            self._emit(self._marks.times(frame))
+        if not self.listens:
+            self._tell_times(frame)
 
     def _settle(self, frame: int) -> State:
         """Give up everything, also what waits, and rest."""
         self._leave(frame)
         if self.listens:
             self._order(StopListening())
-            self._emit(self._marks.times(frame))
+            self._tell_times(frame)
         self._ringing = self._waiting = ()
         self._asked = None
         self._go(self._rest, frame)
@@ -234,7 +268,8 @@ class Handlers:
         self._marks.ended = fact.frame
         if fact.reason == "no_speech":
             self._order(StopListening())
-            self._emit(IntentRejected(frame=fact.frame, text=None, reason="no_speech"))
+            if self._unasked != self._turn:
+                self._emit(IntentRejected(frame=fact.frame, text=None, reason="no_speech"))
             return self._finish(fact.frame)
         self._marks.last_speech = fact.last_speech
         self._emit(SpeechEnded(frame=fact.frame, reason=fact.reason))
@@ -252,14 +287,18 @@ class Handlers:
         asked, self._asked = self._asked, None
         if asked is not None and fact.agreed:
             return self._act(fact, asked)
-        if fact.intent is None or (asked is not None and fact.question is not None):
+        unasked = self._unasked == self._turn
+        unsure = fact.question is not None if asked is not None else unasked and not fact.sure
+        if fact.intent is None or unsure or (asked is not None and fact.agreed is False):
             reason: Literal["low_confidence", "not_understood"] = "low_confidence" if fact.doubted else "not_understood"
             rejected = IntentRejected(
                 frame=fact.frame, text=fact.text, reason=reason, nearest=fact.nearest, score=fact.score
             )
             self._emit(rejected)
-            # Who says no, or something else, to a question is not asked again.
-            return self._finish(fact.frame) if asked is not None else self._answer(self._apology, fact.frame)
+            # Who says no, or something else, to a question is not asked again; and perhaps nobody spoke to us at all.
+            silent = asked is not None or unasked
+            return self._finish(fact.frame) if silent else self._answer(self._apology, fact.frame)
+        self._unasked = None
         if fact.question is None:
             return self._act(fact, fact.intent)
         self._recognized(fact, fact.intent, "confirm")
@@ -278,6 +317,7 @@ class Handlers:
             session=self.session,
             intent=intent,
             last_reply=self._last_reply,
+            last=self._done,
             ringing=bool(self._ringing),
         )
 
@@ -316,6 +356,7 @@ class Handlers:
         if self.state is not State.THINKING or fact.turn != self._turn:
             return self.state
         self._marks.acted = fact.frame
+        self._done = fact.intent if outcome.ok else None
         reply = outcome.reply or (None if outcome.ok else self._apology)
         return self._answer(reply, fact.frame) if reply else self._finish(fact.frame)
 
@@ -327,13 +368,13 @@ class Handlers:
 
     def _played(self, fact: PlaybackEnded) -> State:
         self._emit(SpeakingEnded(frame=fact.frame, reason="failed" if fact.failed else "done"))
-        asked = self._asked
-        if asked is None or fact.failed or self.muted:
+        turn_done = self.session is not None and self._marks.acted is not None
+        awaits_more = turn_done and self._follow_up_frames > 0 and not (self._waiting or self._ringing)
+        if fact.failed or self.muted or not (self._asked or awaits_more):
             return self._finish(fact.frame)
-        self._turn += 1
-        self._marks = Marks(woken=fact.frame)
-        self._order(Listen(turn=self._turn, from_frame=fact.frame, at_frame=fact.frame, after_wake=False))
-        return self._go(State.FOLLOWING_UP, fact.frame)
+        if self._asked is None:
+            self._tell_times(fact.frame)
+        return self._follow_up(fact.frame)
 
     def _rang(self, fact: Rang) -> State:
         frame, label, due, late = fact.frame, fact.label, fact.due, fact.late

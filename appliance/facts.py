@@ -93,6 +93,9 @@ class Understood:
     agreed: bool | None = None
     """What was said is yes (True) or no (False), and nothing else; None: neither."""
 
+    sure: bool = False
+    """Heard word by word, and dictation left no doubt or was not needed: sure enough where nobody was addressed."""
+
     doubted: bool = False
     """A sentence of the language, and refused all the same."""
 
@@ -235,6 +238,12 @@ class Listen:
     after_wake: bool
     """The sound begins before a wake word that the recognizer can tell from the command."""
 
+    patience_frames: int | None = None
+    """Nobody is waited for longer; None: as long as after the wake word."""
+
+    last: Intent | None = None
+    """What was done last, which 'and the bedroom' may refer to; None: nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
@@ -266,6 +275,9 @@ class Act:
     session: int | None
     intent: Intent
     last_reply: str | None
+    last: Intent | None = None
+    """What was done before, for 'undo'."""
+
     ringing: bool = False
     """Something rings, or waits to ring until the turn is over."""
 

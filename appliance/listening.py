@@ -4,6 +4,7 @@ The loop's thread looks at each frame (detector, endpointing: 0.1 ms); the recog
 that gets the audio in chunks, beginning before the wake word, and posts what it heard.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -39,6 +40,9 @@ time than with 100 ms."""
 
 RECOGNITION_INBOX = 256
 """Jobs that may wait for the recognizer: the longest command (8 s) with its pre-roll, and room to spare."""
+
+SURE = 0.95
+"""With this confidence and every word as heard, even speech that may not be meant for us is acted on."""
 
 WARM_UP_FRAMES = frames_of_ms(500)
 """The speech detector is recurrent: it hears the half second up to the wake word's detection first."""
@@ -116,13 +120,13 @@ class Listening:
         self._detector.reset()
         for frame in self._ring.frames(order.at_frame - WARM_UP_FRAMES + 1, order.at_frame):
             self._detector.process(frame)
-        self._endpointer.begin(order.at_frame)
+        self._endpointer.begin(order.at_frame, order.patience_frames)
         word_from = order.at_frame - PRE_ROLL_FRAMES + 1
         utterance.background_dbfs = background_dbfs(
             self._levels(max(background_from, word_from - BACKGROUND_FRAMES), word_from - 1),
             self._levels(word_from, order.at_frame),
         )
-        utterance.whole = self._worker.submit(lambda: self._understander.begin(order.after_wake))
+        utterance.whole = self._worker.submit(lambda: self._understander.begin(order.after_wake, order.last))
 
     def process(self, frame: Frame) -> list[Fact]:
         """Look at the next frame; returns that the command began or ended."""
@@ -217,6 +221,9 @@ class Heard:
     agreed: bool | None = None
     """What was said is yes or no, and nothing else."""
 
+    sure: bool = False
+    """Sure enough to act on where nobody was addressed: see `Understood.sure`."""
+
     reason: Literal["not_understood", "low_confidence", "no_speech"] | None = None
     """Why it was refused."""
 
@@ -243,6 +250,7 @@ class Understander:
         *,
         reader: Reader | None = None,
         detector: SpeechDetector | None = None,
+        risky: Callable[[Intent], bool] = lambda intent: False,
         tracer: Tracer | None = None,
     ) -> None:
         """Who listens, and to which language.
@@ -253,6 +261,7 @@ class Understander:
             post: takes the results.
             reader: None where there is no dictionary of pronunciations; then sentences must be heard literally.
             detector: tells the reader how long somebody spoke; without it nothing is clear without dictation.
+            risky: tells the intents that are asked about before anything is done.
             tracer: is told what was handed on.
         """
         self._recognizer = recognizer
@@ -260,13 +269,16 @@ class Understander:
         self._post = post
         self._reader = reader
         self._detector = detector
+        self._risky = risky
         self._tracer = tracer
         self._after_wake = False
+        self._last: Intent | None = None
         self._ahead: str | None = None
 
-    def begin(self, after_wake: bool) -> None:
-        """Make the recognizer ready for an utterance."""
+    def begin(self, after_wake: bool, last: Intent | None = None) -> None:
+        """Make the recognizer ready for an utterance; `last`: the command before it, which it may refer to."""
         self._after_wake = after_wake
+        self._last = last
         self._ahead = None
         self._recognizer.begin(after_wake=after_wake)
 
@@ -319,6 +331,7 @@ class Understander:
                 confidence=heard.confidence,
                 question=self._question(heard),
                 agreed=heard.agreed,
+                sure=heard.sure,
                 doubted=heard.reason == "low_confidence",
                 nearest=heard.nearest,
                 score=heard.score,
@@ -340,7 +353,9 @@ class Understander:
         hypotheses = self._recognizer.finish()
         agreed = self._language.agrees(hypotheses.texts[0]) if hypotheses.texts else None
         if agreed is not None:
-            return Heard(text=hypotheses.texts[0], agreed=agreed, reason="not_understood")
+            return self._agreed(hypotheses.texts[0], agreed, command)
+        if self._last is not None and (more := self._more(hypotheses, self._last, command)):
+            return more
         spoken_s = self._spoken_s(command)
         heard = self._clear(hypotheses, spoken_s)
         if heard is None and self._after_wake and not hypotheses.wake_heard:
@@ -351,12 +366,38 @@ class Understander:
             heard = self._clear(hypotheses, spoken_s)
         if heard is not None:
             return heard
-        dictated = self._ahead or (self._recognizer.dictate(command) if hypotheses.texts else "")
+        dictated = self._dictated(command) if hypotheses.texts else ""
         if not dictated:
             return Heard(text="", reason="no_speech")
         return self._second_look(hypotheses, dictated)
 
+    def _agreed(self, text: str, agreed: bool, command: Pcm) -> Heard:
+        """A yes or a no; without a question 'no' may be a command of its own, if dictation heard it, too."""
+        intent = self._language.match(text)
+        if intent is None or self._language.agrees(self._dictated(command)) is not agreed:
+            return Heard(text=text, agreed=agreed, reason="not_understood")
+        return replace(Heard.literally(intent), agreed=agreed, sure=True)
+
+    def _more(self, hypotheses: Hypotheses, last: Intent, command: Pcm) -> Heard | None:
+        """'And the bedroom': the command before with other words in a slot, if dictation heard the same."""
+        for text in hypotheses.texts:
+            intent = self._language.continued(text, last)
+            if intent is not None:
+                same = self._language.continued(self._dictated(command), last)
+                if same is None or (same.name, same.values) != (intent.name, intent.values):
+                    return None
+                return replace(Heard.literally(intent), sure=True)
+        return None
+
+    def _dictated(self, command: Pcm) -> str:
+        """Free dictation of the utterance, heard once."""
+        if self._ahead is None:
+            self._ahead = self._recognizer.dictate(command)
+        return self._ahead
+
     def _question(self, heard: Heard) -> str | None:
+        if heard.intent is not None and heard.decision is not Decision.REFUSE and self._risky(heard.intent):
+            return self._language.answer("really", sentence=heard.text)
         if heard.decision is not Decision.CONFIRM:
             return None
         return self._language.answer("did_you_mean", sentence=heard.text)
@@ -371,7 +412,9 @@ class Understander:
             return Heard.literally(intent) if intent else None
         reading = self._reader.read(hypotheses.texts, hypotheses.likelihoods)
         judgement = clear(reading, spoken_s) if reading else None
-        return _understood(reading, judgement) if reading and judgement else None
+        if reading is None or judgement is None:
+            return None
+        return _understood(reading, judgement, sure=reading.cost == 0.0 and judgement.confidence >= SURE)
 
     def _second_look(self, hypotheses: Hypotheses, dictated: str) -> Heard:
         """What is not clear is held against free dictation."""
@@ -380,7 +423,7 @@ class Understander:
         if self._reader and reading:
             judgement = judged(reading, self._reader.apart(dictated, reading.intent))
             if judgement.decision is not Decision.REFUSE:
-                return _understood(reading, judgement)
+                return _understood(reading, judgement, sure=reading.cost == 0.0)
         nearest = self._language.nearest(dictated)
         return Heard(
             text=dictated,
@@ -391,8 +434,9 @@ class Understander:
         )
 
 
-def _understood(reading: Reading, judgement: Judgement) -> Heard:
+def _understood(reading: Reading, judgement: Judgement, *, sure: bool) -> Heard:
     return Heard(
+        sure=sure and judgement.decision is Decision.ACT,
         text=reading.intent.text,
         intent=reading.intent,
         decision=judgement.decision,

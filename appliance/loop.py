@@ -109,6 +109,7 @@ class Renewal:
     actions: Actions
     acting_rules: ActingRules
     apology: str
+    follow_up_frames: int
     rules: Rules
     keeping: Keeping | None = None
     frequent_answers: tuple[str, ...] = ()
@@ -241,7 +242,7 @@ class FrameLoop:
         self._spotter.close()
         self._spotter, self._rules = renewal.spotter, renewal.rules
         self._s.acting.renew(renewal.actions, renewal.acting_rules)
-        self._s.dialog.renew(apology=renewal.apology)
+        self._s.dialog.renew(apology=renewal.apology, follow_up_frames=renewal.follow_up_frames)
         self._s = dataclasses.replace(
             self._s,
             ring=renewal.ring,
@@ -327,7 +328,7 @@ class FrameLoop:
             self._step(fact)
 
     def _step(self, fact: Fact) -> None:
-        if isinstance(fact, Woken) and not self._s.dialog.listens:
+        if isinstance(fact, Woken) and self.state is not State.LISTENING:
             if self._reference is None:  # else the newest levels of the room are older than the word
                 self._room.heard()
             self._command_from = fact.word_end + 1

@@ -154,6 +154,7 @@ ROWS: list[tuple[str, Fact, State]] = [
     ("listening", UNMUTE, LISTENING),
     ("listening", FAILED, LISTENING),
     ("listening", HUNG, SPEAKING),
+    ("following_up", WOKEN, LISTENING),
     ("following_up", BEGAN, FOLLOWING_UP),
     ("following_up", PARTLY, FOLLOWING_UP),
     ("following_up", FORESEEN, FOLLOWING_UP),
@@ -252,8 +253,8 @@ Followed = list[Event | Order]
 class Talk:
     """A dialog; fact number n happens at frame 10 * n unless it says when."""
 
-    def __init__(self, *facts: Fact) -> None:
-        self.dialog = Dialog(apology=APOLOGY)
+    def __init__(self, *facts: Fact, follow_up_frames: int = 0) -> None:
+        self.dialog = Dialog(apology=APOLOGY, follow_up_frames=follow_up_frames)
         self.count = 0
         self.followed: Followed = []
         self.hear(*facts)
@@ -530,7 +531,7 @@ def test_a_failed_action_is_never_passed_over_in_silence() -> None:
 def test_the_last_answer_goes_with_the_next_action() -> None:
     talk = Talk(WOKEN, BEGAN, ENDED, UNDERSTOOD, ACTED, PLAYED, SAY, PLAYED)
     followed = talk.hear(WOKEN, BEGAN, ENDED, replace(UNDERSTOOD, turn=2))
-    assert Act(turn=2, session=2, intent=TIME, last_reply="The door is open.") in followed
+    assert Act(turn=2, session=2, intent=TIME, last_reply="The door is open.", last=TIME) in followed
 
 
 def test_the_recognizer_never_begins_before_the_stream() -> None:
@@ -967,3 +968,105 @@ def test_why_the_command_is_over_is_told() -> None:
         (ended, *_) = talk.hear(replace(ENDED, reason=reason))
         assert isinstance(ended, SpeechEnded)
         assert ended.reason == reason
+
+
+# After an answer it listens for a while, in case something follows.
+
+ANSWERED = (WOKEN, BEGAN, ENDED, UNDERSTOOD, ACTED, STARTED, PLAYED)
+SURE = replace(UNDERSTOOD, turn=2, sure=True)
+
+
+def window() -> Talk:
+    return Talk(*ANSWERED, follow_up_frames=150)
+
+
+def test_after_an_answer_it_listens_without_a_wake_word() -> None:
+    talk = window()
+    assert talk.state is FOLLOWING_UP
+    assert names(talk.followed)[-3:] == ["turn_finished", "Listen", "state_changed"]
+    listen = talk.followed[-2]
+    assert listen == Listen(turn=2, from_frame=70, at_frame=70, after_wake=False, patience_frames=150, last=TIME)
+
+
+def test_the_window_closes_by_itself_and_says_nothing_of_it() -> None:
+    assert names(window().hear(NO_SPEECH)) == ["StopListening", "state_changed"]
+
+
+def test_what_is_surely_a_command_is_done_in_it_and_opens_the_next() -> None:
+    talk = window()
+    assert Act(turn=2, session=1, intent=TIME, last_reply="It's noon.", last=TIME) in talk.hear(BEGAN, ENDED, SURE)
+    followed = talk.hear(replace(ACTED, turn=2), STARTED, PLAYED)
+    assert names(followed)[-3:] == ["turn_finished", "Listen", "state_changed"]
+    assert talk.state is FOLLOWING_UP
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        replace(UNDERSTOOD, turn=2),
+        replace(REFUSED, turn=2),
+        replace(NOTHING, turn=2),
+        replace(ASKED, turn=2),
+        Understood(frame=0, turn=2, text="yes", agreed=True),
+    ],
+)
+def test_foreign_speech_does_nothing_in_it(foreign: Fact) -> None:
+    """A television: nothing is done, asked or said, and the window is closed."""
+    talk = window()
+    talk.hear(BEGAN, ENDED)
+    followed = names(talk.hear(foreign))
+    assert not {"Act", "Say", "Listen", "reply", "turn_finished"} & set(followed)
+    assert "intent_rejected" in followed
+    assert talk.state is IDLE
+
+
+def test_a_wake_word_in_the_window_begins_a_new_session() -> None:
+    talk = window()
+    followed = talk.hear(BEGAN, WOKEN)
+    assert names(followed) == ["speech_started", "speech_ended", "wake_detected", "Listen", "state_changed"]
+    assert (talk.dialog.session, talk.state) == (2, LISTENING)
+    assert names(talk.hear(NO_SPEECH)) == ["StopListening", "intent_rejected", "turn_finished", "state_changed"]
+
+
+def test_a_wake_word_instead_of_the_answer_to_a_question_ends_that_turn() -> None:
+    talk = Talk(*SITUATIONS["following_up"])
+    assert names(talk.hear(WOKEN)) == ["turn_finished", "wake_detected", "Listen", "state_changed"]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        (WOKEN, BEGAN, ENDED, REFUSED, STARTED, PLAYED),
+        (WOKEN, BEGAN, ENDED, UNDERSTOOD, STOPPED),
+        (SAY, STARTED, PLAYED),
+        (*ANSWERED[:-1], SAY, PLAYED),
+        (*ANSWERED[:-1], replace(PLAYED, failed=True)),
+        (*ANSWERED, NO_SPEECH, SAY, STARTED, PLAYED),
+    ],
+)
+def test_nothing_is_awaited_after_an_apology_a_stop_or_a_text_from_outside(facts: tuple[Fact, ...]) -> None:
+    assert Talk(*facts, follow_up_frames=150).state is not FOLLOWING_UP
+
+
+def test_a_timer_that_is_over_within_the_window_rings_after_it() -> None:
+    talk = window()
+    assert talk.hear(RANG)[-1:] != [Ring()]
+    assert names(talk.hear(NO_SPEECH)) == ["StopListening", "Ring", "state_changed"]
+
+
+def test_who_says_no_to_a_question_means_the_question() -> None:
+    """Without one, 'no' is a command of its own: never mind."""
+    never_mind = Understood(
+        frame=0, turn=2, text="no", agreed=False, sure=True, intent=Intent(name="never_mind", text="no")
+    )
+    talk = Talk(*SITUATIONS["following_up"], BEGAN, ENDED)
+    assert "Act" not in names(talk.hear(never_mind))
+    assert talk.state is IDLE
+    talk = window()
+    assert "Act" in names(talk.hear(BEGAN, ENDED, never_mind))
+
+
+def test_what_failed_cannot_be_taken_back() -> None:
+    talk = Talk(WOKEN, BEGAN, ENDED, UNDERSTOOD, replace(ACTED, outcome=Outcome(ok=False)), STARTED, PLAYED)
+    followed = talk.hear(WOKEN, BEGAN, ENDED, replace(UNDERSTOOD, turn=2))
+    assert [one.last for one in followed if isinstance(one, Act)] == [None]

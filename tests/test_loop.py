@@ -597,6 +597,7 @@ def test_a_renewed_loop_hears_other_words_and_keeps_its_past() -> None:
             actions=Actions(HomeConfig(), Effects(), language().answer, Phrases.of("en")),
             acting_rules=ActingRules(ring_frames=100, area="", dry_run=False),
             apology="Pardon?",
+            follow_up_frames=0,
             rules=replace(loop._rules, wake_words=("other",)),
         )
     )

@@ -151,6 +151,41 @@ def _never_mind(turn: Turn) -> Done:
     return Done(Outcome(ok=True, ends=True))
 
 
+OPPOSITES: Final = {
+    "turn_on": "turn_off",
+    "turn_off": "turn_on",
+    "cover_open": "cover_close",
+    "cover_close": "cover_open",
+    "climate_on": "climate_off",
+    "climate_off": "climate_on",
+    "temperature_up": "temperature_down",
+    "temperature_down": "temperature_up",
+    "media_play": "media_pause",
+    "media_pause": "media_play",
+    "media_next": "media_previous",
+    "media_previous": "media_next",
+    "volume_up": "volume_down",
+    "volume_down": "volume_up",
+    "timer_set": "timer_cancel",
+    "timer_pause": "timer_resume",
+    "timer_resume": "timer_pause",
+    "alarm_set": "alarm_cancel",
+    "reminder_set": "reminder_cancel",
+    "shopping_add": "shopping_remove",
+    "shopping_remove": "shopping_add",
+}
+"""Intent -> the one that takes it back, with the same slots."""
+
+
+def _undo(turn: Turn) -> Done:
+    """Takes back what was done last, if that can be: a single command that has an opposite."""
+    last = turn.situation.last
+    opposite = OPPOSITES.get(last.name) if last is not None and last.then is None else None
+    if last is None or opposite is None:
+        return turn.regrets("nothing_to_undo", "the last command has no opposite" if last else "nothing was done")
+    return ACTIONS[opposite](dataclasses.replace(turn, intent=dataclasses.replace(last, name=opposite)))
+
+
 def _volume_mute(turn: Turn) -> Done:
     return Done(Outcome(ok=True), (SetVolume(0),))
 
@@ -219,6 +254,7 @@ ACTIONS: Final[dict[str, Callable[[Turn], Done]]] = {
     "volume_ask": _volume_ask,
     "stop": _stop,
     "never_mind": _never_mind,
+    "undo": _undo,
     "repeat": talk_actions.repeat,
     "help": talk_actions.help_,
     "who_are_you": talk_actions.who_are_you,

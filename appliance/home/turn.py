@@ -59,6 +59,9 @@ class Situation:
     rung: Alarm | None = None
     """The alarm or reminder that rang last."""
 
+    last: Intent | None = None
+    """What was done before."""
+
     ringing: bool = False
     """A timer, an alarm or a reminder rings, or waits to ring until this turn is over."""
 

@@ -107,8 +107,12 @@ class Endpointer:
         self._limits = limits
         self.begin(0)
 
-    def begin(self, index: int) -> None:
-        """Listening starts at this frame: the one at which the wake word was detected."""
+    def begin(self, index: int, no_speech_frames: int | None = None) -> None:
+        """Listening starts at this frame: the one at which the wake word was detected.
+
+        `no_speech_frames`: nobody is waited for longer; None: the limits'.
+        """
+        self._no_speech_frames = no_speech_frames or self._limits.no_speech_frames
         self._first = index
         self._last_speech = index
         self._run = 0
@@ -181,7 +185,7 @@ class Endpointer:
             return Ended("silence", self._last_loud)
         if self._began is not None and index - self._began >= limits.longest_frames:
             return Ended("too_long", self._last_speech)
-        if self._began is None and index - self._first >= limits.no_speech_frames:
+        if self._began is None and index - self._first >= self._no_speech_frames:
             return Ended("silence" if self._told else "no_speech", self._last_speech)
         return None
 

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
+from appliance.intent import Intent
 from appliance.understanding import strict_yaml
 from appliance.understanding.strict_yaml import Document, Keys
 
@@ -26,6 +27,12 @@ TOPICS_OF_KIND = {
     "step_topic": "climate",
 }
 """A key of a device that names a further topic -> the kind of device that has it."""
+
+KIND_OF_INTENT = {"cover": "cover", "climate": "climate", "temperature": "climate", "media": "media"}
+"""First word of an intent -> the kind of device that it moves in an area; all others switch lights."""
+
+DEVICE_SLOTS = frozenset({"device", "light", "switch", "scene", "cover", "climate", "media"})
+"""Slots whose value is the id of a device."""
 
 PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 """`{level}` in a payload, an argument or a reply; JSON such as `{"a": 1}` is none."""
@@ -74,6 +81,9 @@ class Device(Struct, frozen=True, forbid_unknown_fields=True):
     payload_open: Payload = "OPEN"
     payload_close: Payload = "CLOSE"
     payload_stop: Payload = "STOP"
+    risky: bool = False
+    """It is asked about before anything is done with it: a door, an oven."""
+
     position_topic: str | None = None
     """Where a position, 0 (closed)..100 (open) as plain text, is published; covers only; None: it opens and closes."""
 
@@ -118,6 +128,9 @@ class OwnIntent(Struct, frozen=True, forbid_unknown_fields=True):
 
     publish: Publish | None = None
     run: Run | None = None
+    risky: bool = False
+    """It is asked about before it is done."""
+
     reply: str | None = None
     """What to say; may hold {slot}, replaced by the words as spoken; None: a short confirmation."""
 
@@ -165,6 +178,19 @@ class HomeConfig(Struct, frozen=True, forbid_unknown_fields=True):
     def lights_in(self, area_id: str) -> tuple[Device, ...]:
         """All lights of an area; of the whole home for ALL_AREAS."""
         return self.devices_in(area_id, "light")
+
+    def is_risky(self, intent: Intent) -> bool:
+        """Whether a person is to be asked first: a command of it is about something that the home file calls risky."""
+        return any(self._concerns_risky(command) for command in intent.commands)
+
+    def _concerns_risky(self, command: Intent) -> bool:
+        named = {value for slot, value in command.values.items() if slot in DEVICE_SLOTS}
+        area = command.values.get("area")
+        if area is not None:
+            kind = KIND_OF_INTENT.get(command.name.partition("_")[0], "light")
+            named |= {device.id for device in self.devices_in(str(area), kind)}
+        own = any(own.risky and own.name == command.name for own in self.sentences)
+        return own or any(device.risky and device.id in named for device in self.devices)
 
     def devices_in(self, area_id: str, kind: str) -> tuple[Device, ...]:
         """All devices of a kind in an area; in the whole home for ALL_AREAS."""

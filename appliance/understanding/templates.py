@@ -110,6 +110,7 @@ class Templates:
             # hassil would drop all skip words or none: 'please, what can you do' needs one kept. See language.py.
             intents = Intents.from_dict({**source, "skip_words": []})
             self._blanks_count = not source.get("settings", {}).get("ignore_whitespace", False)
+            self.small_words = tuple(str(word) for word in source.get("small_words", ()))
             self.skip_words = tuple(str(words) for words in source.get("skip_words", ()))
             self.yes_words = tuple(str(words) for words in source.get("yes_words", ()))
             self.yes_no_words = (*self.yes_words, *(str(words) for words in source.get("no_words", ())))
