@@ -105,6 +105,14 @@ bench-wake: test-models ## our wake words beside other makers', on recordings of
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tools.bench_wake "$${APPLIANCE_DATA_PACK:-../shared/data}" \
 	    $(if $(wildcard .venv-tools/.stamp),--also .venv-tools/bin/python)
 
+.PHONY: bench-barge-in
+bench-barge-in: models ## count the people who are heard over the device's own voice, in simulated rooms; needs recordings
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tools.bench_barge_in "$${APPLIANCE_DATA_PACK:-../shared/data}"
+
+.PHONY: bench-own-voice
+bench-own-voice: models ## does it wake or stop itself? 10 hours of its own words in simulated rooms (HOURS=1: one)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tools.bench_own_voice --hours $(or $(HOURS),10)
+
 # ---- what must pass --------------------------------------------------------------------------------------------------
 
 .PHONY: lint

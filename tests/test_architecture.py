@@ -108,6 +108,7 @@ LAYERS = {
     "appliance.ledger": Layer.DAEMON,
     "appliance.listening": Layer.DAEMON,
     "appliance.loop": Layer.DAEMON,
+    "appliance.loopback": Layer.DAEMON,
     "appliance.memory": Layer.DAEMON,
     "appliance.preparing": Layer.DAEMON,
     "appliance.recording": Layer.DAEMON,

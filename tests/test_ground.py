@@ -28,6 +28,8 @@ VERBS = (
         "bench-outbox",
         "bench-phrasings",
         "bench-wake",
+        "bench-barge-in",
+        "bench-own-voice",
     ),
     *("lint", "test-live", "test", "test-tools", "check-ha", "lock", "clean"),
 )

@@ -33,13 +33,18 @@ class FakeStream:
         self.settings = settings
         self.closed = threading.Event()
         self.writer = ""
+        self.log: list[str] = []
         self._error = error
         self._written: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._room = threading.Semaphore(0)
         self._unplugged = False
 
     def start(self) -> None:
-        pass
+        self.log.append("start")
+
+    def abort(self) -> None:
+        assert self.writer == threading.current_thread().name, "only the thread that writes may drop"
+        self.log.append("abort")
 
     def write(self, samples: bytes) -> None:
         self.writer = threading.current_thread().name
@@ -176,6 +181,7 @@ def test_it_stays_open_between_answers_and_drops_its_queue_on_abort(enter: Enter
     room.speaker.open(RATE_HZ)
     assert len(room.library.streams) == 1
     assert loud(room.stream.plays(5)).size in (0, CHUNK.size), "one may be in the hands of the thread"
+    assert room.stream.log == ["start", "abort", "start"], "what the device holds is dropped, too"
     first = room.stream
     first.goes_on()
     room.speaker.open(16_000)

@@ -76,8 +76,10 @@ def main() -> int:
     noise = read_pcm(min((args.pack / "noise").glob("kitchen*.flac")))
     sentences = args.pack / "commands" / "sentences.yaml"
     brains = load_brains(config_files.load(None), sentences=sentences, wake_words=[args.wake_word])
-    commands = _clips(brains.detector, args.pack, [row for row in rows if row["set"] == "commands"][:: args.every])
-    words = _clips(brains.detector, args.pack, [row for row in rows if row["label"] == args.wake_word][:: args.every])
+    commands = read_clips(brains.detector, args.pack, [row for row in rows if row["set"] == "commands"][:: args.every])
+    words = read_clips(
+        brains.detector, args.pack, [row for row in rows if row["label"] == args.wake_word][:: args.every]
+    )
     print(f"noise: kitchen, mixed by {METHOD}; strict: intent and every slot exactly right\n")
     _turns(brains, words, commands, noise, verbose=args.verbose)
     if not args.turns_only:
@@ -85,15 +87,16 @@ def main() -> int:
     return 0
 
 
-def _clips(detector: SileroDetector, pack: Path, rows: Sequence[dict[str, Any]]) -> list[Clip]:
+def read_clips(detector: SileroDetector, pack: Path, rows: Sequence[dict[str, Any]]) -> list[Clip]:
+    """The recordings that these rows of the manifest name. Raises AudioError."""
     clips = []
     for row in rows:
         pcm = read_pcm(pack / row["path"])
-        clips.append(Clip(row["path"], pcm, row, _trimmed(detector, pcm)))
+        clips.append(Clip(row["path"], pcm, row, trimmed(detector, pcm)))
     return clips
 
 
-def _trimmed(detector: SileroDetector, pcm: Pcm) -> Pcm:
+def trimmed(detector: SileroDetector, pcm: Pcm) -> Pcm:
     """From 0.1 s before the first speech to 0.1 s after the last; the whole clip where the detector finds none."""
     detector.reset()
     spoken = [frame.index for frame in frames_of(pcm) if detector.process(frame) >= 0.5]
@@ -113,15 +116,15 @@ def _turns(brains: Brains, words: Sequence[Clip], commands: Sequence[Clip], nois
             intents = [event for event in heard if isinstance(event, IntentRecognized)]
             woken += bool(wakes)
             extra += max(0, len(wakes) - 1)
-            good = [event for event in intents if event.slots == _slots(command)]
+            good = [event for event in intents if event.slots == slots_of(command)]
             right += bool(good)
             wrong += len(intents) - len(good)
             if verbose and not good:
                 print(f"      {snr_db}: said {command.row['transcript']!r}, {_trail(heard)}")
         name = "clean" if snr_db is None else f"{snr_db} dB"
         print(
-            f"  {name:>6}: woken {_share(woken, len(words))}, extra wakes {extra}, "
-            f"command right {_share(right, len(words))}, wrong {wrong}"
+            f"  {name:>6}: woken {share(woken, len(words))}, extra wakes {extra}, "
+            f"command right {share(right, len(words))}, wrong {wrong}"
         )
 
 
@@ -137,14 +140,14 @@ def _orders(brains: Brains, commands: Sequence[Clip], noise: Pcm, *, verbose: bo
             pcm = clip.pcm if snr_db is None else mix(clip.pcm, noise, snr_db, clip.name)
             heard = understand_pcm(understander, pcm)
             text, intent = heard.text, heard.intent
-            good = intent is not None and intent.slots == _slots(clip)
+            good = intent is not None and intent.slots == slots_of(clip)
             right += good
             wrong += intent is not None and not good
             if verbose and not good:
                 print(f"      {snr_db}: said {clip.row['transcript']!r}, heard {text!r}")
         cpu = (time.process_time() - started) / sum(clip.pcm.size / SAMPLE_RATE_HZ for clip in commands)
         name = "clean" if snr_db is None else f"{snr_db} dB"
-        print(f"  {name:>6}: right {_share(right, len(commands))}, wrong {wrong}, CPU {cpu:.3f} of real time")
+        print(f"  {name:>6}: right {share(right, len(commands))}, wrong {wrong}, CPU {cpu:.3f} of real time")
 
 
 def _turn(word: Clip, command: Clip, pause_s: float, noise: Pcm, snr_db: float | None) -> Pcm:
@@ -170,11 +173,12 @@ def _trail(heard: Sequence[Event]) -> str:
     return "; ".join(describe(event).strip() for event in heard if isinstance(event, kept))
 
 
-def _slots(clip: Clip) -> dict[str, str]:
+def slots_of(clip: Clip) -> dict[str, str]:
+    """What the order is, by its label."""
     return {name: value.strip() for name, value in clip.row["slots"].items()}
 
 
-def _share(count: int, total: int) -> str:
+def share(count: int, total: int) -> str:
     """Count, share and its 95 % interval by Wilson's method."""
     share, z = count / total, 1.96
     middle = (share + z * z / (2 * total)) / (1 + z * z / total)

@@ -71,6 +71,12 @@ class Stream:
         with self._stopping():
             self._native.write(samples)
 
+    def drop(self) -> None:
+        """Be silent at once: what it has not played is dropped, and it goes on with what comes. Raises AudioError."""
+        with self._stopping():
+            self._native.abort()
+            self._native.start()
+
     def close(self) -> None:
         """Free the device; what it has not played is dropped."""
         if not self._closed:
