@@ -111,7 +111,7 @@ def test_one_appliance_can_neither_speak_for_another_nor_command_it(tmp_path: Pa
         kitchen.connected()
         bath.publish(f"{BASE}/event/wake_detected", "forged")
         bath.publish(f"{BASE}/command/mute", "on")
-        bath.publish("homeassistant/device/kitchen/voice/config", "{}")
+        bath.publish("homeassistant/device/kitchen/config", "{}")
         assert len(bath.refused) == 3
         home.publish(f"{BASE}/command/volume", "30")
         assert kitchen.commands.get(timeout=WAIT_S) == Volume(percent=30), "the first that arrives is no stranger's"

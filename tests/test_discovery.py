@@ -26,8 +26,8 @@ def components() -> dict[str, dict[str, Any]]:
 
 def test_one_message_announces_the_whole_device() -> None:
     messages = announcements(KITCHEN, "homeassistant", "device")
-    assert list(messages) == ["homeassistant/device/kitchen/voice/config"]
-    said = json.loads(messages["homeassistant/device/kitchen/voice/config"])
+    assert list(messages) == ["homeassistant/device/kitchen/config"]
+    said = json.loads(messages["homeassistant/device/kitchen/config"])
     assert said["device"]["identifiers"] == ["voice_kitchen"]
     assert said["device"]["suggested_area"] == "Kitchen"
     assert said["origin"] == {"name": "voice appliance", "sw_version": "1.0"}
@@ -96,15 +96,17 @@ def test_the_filters_match_what_is_announced(style: Style) -> None:
 
 
 def test_what_another_setting_announced_is_outdated() -> None:
-    announced = {style: list(announcements(KITCHEN, "ha", style)) for style in ("device", "entity")}
+    announced = {style: announcements(KITCHEN, "ha", style) for style in ("device", "entity")}
+    (whole, of_whole), *_ = announced["device"].items()
+    (one, of_one), *_ = announced["entity"].items()
     by_device = Announcer(HomeAssistant(prefix="ha"), KITCHEN)
-    assert not by_device.is_outdated(announced["device"][0], b"{}")
-    assert by_device.is_outdated(announced["entity"][0], b"{}")
-    assert not by_device.is_outdated(announced["entity"][0], b"")
-    assert not by_device.is_outdated("ha/sensor/kitchen/temperature/config", b"{}"), "another maker's"
+    assert not by_device.is_outdated(whole, of_whole)
+    assert by_device.is_outdated(one, of_one)
+    assert not by_device.is_outdated(one, b"")
+    assert not by_device.is_outdated(one, b'{"origin": {"name": "another maker"}}')
     silent = Announcer(HomeAssistant(prefix="ha", discovery="off"), KITCHEN)
     assert silent.messages == {}
-    assert silent.is_outdated(announced["device"][0], b"{}")
+    assert silent.is_outdated(whole, of_whole)
     assert not silent.is_outdated("ha/status", b"online")
     assert silent.is_birth("ha/status", b"online")
     assert not silent.is_birth("ha/status", b"offline")

@@ -279,7 +279,7 @@ def test_a_daemon_killed_at_any_moment_loses_nothing_that_was_on_disk(
 
 def test_home_assistant_is_told_again_when_it_starts_and_what_changed_is_taken_back(broker: Broker) -> None:
     """Below `voice/`, where the subscriber listens."""
-    config = "voice/ha/device/kitchen/voice/config"
+    config = "voice/ha/device/kitchen/config"
     with closing(Kitchen(broker.port, discovery="device")) as kitchen, Subscriber(broker.port) as subscriber:
         said = json.loads(subscriber.next(config).payload)
         assert said["components"]["mute"]["command_topic"] == f"{BASE}/command/mute"

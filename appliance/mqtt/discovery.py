@@ -73,23 +73,24 @@ def announcements(shown: Appearance, prefix: str, style: Style) -> dict[str, byt
 
 
 def filters(topics: Topics, prefix: str) -> tuple[str, ...]:
-    """What matches every topic on which the appliance may have been announced, and perhaps others: see `is_ours`."""
-    return (f"{prefix}/+/{topics.device_id}/+/config",)
+    """What matches every topic on which the appliance may have been announced, and perhaps others: see `is_ours`.
+
+    The device's id stands alone in its level, so that a broker's access list can name it as the user (`%u`).
+    """
+    return f"{prefix}/device/{topics.device_id}/config", f"{prefix}/+/{topics.device_id}/+/config"
 
 
-def is_ours(topic: str) -> bool:
-    """Whether a topic that a filter matched is one of ours: another maker's device may have the same name."""
-    return topic.split("/")[-2].startswith(_OURS)
+def is_ours(payload: bytes) -> bool:
+    """Whether one of us announced this: another maker's device may have the same name."""
+    return f'"{_ORIGIN}"'.encode() in payload
 
 
-_OURS: Final = "voice"
-"""What our last level but one begins with. A broker's access list can name the level before it, the device's id, as the
-user (`%u`), for it stands alone there."""
+_ORIGIN: Final = "voice appliance"
 
 
 def _announced(shown: Appearance, prefix: str, style: Style) -> list[tuple[str, dict[str, Any]]]:
     node = shown.topics.device_id
-    thing = f"{_OURS}_{node}"
+    thing = f"voice_{node}"
     device = {
         "identifiers": [thing],
         "name": shown.name,
@@ -97,7 +98,7 @@ def _announced(shown: Appearance, prefix: str, style: Style) -> list[tuple[str, 
         "model": "Offline voice appliance",
         "sw_version": shown.version,
     } | ({"suggested_area": shown.area} if shown.area else {})
-    origin = {"name": "voice appliance", "sw_version": shown.version}
+    origin = {"name": _ORIGIN, "sw_version": shown.version}
     available = {
         "availability_topic": shown.topics.availability,
         "payload_available": ONLINE,
@@ -108,10 +109,10 @@ def _announced(shown: Appearance, prefix: str, style: Style) -> list[tuple[str, 
         entity["unique_id"] = f"{thing}_{key}"
     if style == "device":
         whole = {"device": device, "origin": origin, "components": entities, "qos": 1, **available}
-        return [(f"{prefix}/device/{node}/{_OURS}/config", whole)]
+        return [(f"{prefix}/device/{node}/config", whole)]
     return [
         (
-            f"{prefix}/{entity['platform']}/{node}/{_OURS}_{key}/config",
+            f"{prefix}/{entity['platform']}/{node}/voice_{key}/config",
             {"device": device, "origin": origin, "qos": 1, **available, **_without_platform(entity)},
         )
         for key, entity in entities.items()

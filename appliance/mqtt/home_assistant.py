@@ -34,4 +34,4 @@ class Announcer:
 
     def is_outdated(self, topic: str, payload: bytes) -> bool:
         """Whether this is retained for us by another setting or version, and is to be taken back."""
-        return topic != self._birth and bool(payload) and is_ours(topic) and topic not in self.messages
+        return topic != self._birth and is_ours(payload) and topic not in self.messages
