@@ -134,6 +134,7 @@ class FrameLoop:
         self._word_is_heard = True
         self._paused: dict[str, int] = {}
         self._shed_since: int | None = None
+        self._slow_since: int | None = None
         self._started = False
         self._microphone_lost = False
         self._reference: Pcm | None = None
@@ -404,3 +405,7 @@ class FrameLoop:
         if since is not None and since != self._shed_since:
             self._shed_since = since
             self.emit(LoadShed(frame=index, what="recognition", since=since))
+        slow_since = self._s.listening.slow_since
+        if slow_since is not None and slow_since != self._slow_since:
+            self.emit(LoadShed(frame=index, what="partial results, answers made ahead", since=slow_since))
+        self._slow_since = slow_since

@@ -16,6 +16,7 @@ from appliance.events import (
     Failed,
     IntentRecognized,
     IntentRejected,
+    LoadShed,
     MicrophoneLost,
     Milliseconds,
     SpeakingEnded,
@@ -46,6 +47,9 @@ class Metrics(Struct, frozen=True, kw_only=True):
     frames_dropped: int = 0
     microphone_lost: int = 0
     """How often."""
+
+    load_shed: int = 0
+    """How often work was left out because the processor was short."""
 
     events_dropped: int = 0
     commands_accepted: int = 0
@@ -261,6 +265,8 @@ class Recent:
                 self._count(turns=counted.turns + 1, last_turn_ms=event.total_ms)
             case AudioDropped():
                 self._count(frames_dropped=counted.frames_dropped + event.frames)
+            case LoadShed():
+                self._count(load_shed=counted.load_shed + 1)
             case MicrophoneLost():
                 self._count(microphone_lost=counted.microphone_lost + 1)
             case Failed(stage="speaker"):

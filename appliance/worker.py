@@ -20,6 +20,10 @@ Failure = Callable[[str, Exception], None]
 class Worker(Protocol):
     """Runs jobs one after the other, in the order they were submitted. One thread submits and closes."""
 
+    @property
+    def waiting(self) -> int:
+        """Jobs in the inbox."""
+
     def start(self) -> None:
         """Begin to work."""
 
@@ -36,6 +40,11 @@ class InlineWorker:
     def __init__(self, name: str, *, failed: Failure) -> None:
         self._name = name
         self._failed = failed
+
+    @property
+    def waiting(self) -> int:
+        """Never any."""
+        return 0
 
     def start(self) -> None:
         """Nothing to start."""

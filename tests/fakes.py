@@ -251,6 +251,10 @@ class HeldWorker:
     def start(self) -> None:
         pass
 
+    @property
+    def waiting(self) -> int:
+        return len(self.jobs)
+
     def submit(self, job: Job) -> bool:
         if len(self.jobs) >= self.room:
             return False

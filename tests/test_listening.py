@@ -463,3 +463,38 @@ def test_short_commands_are_dictated_ahead_and_not_again() -> None:
     (heard,) = posted
     assert isinstance(heard, Understood)
     assert heard.text == "stop"
+
+
+# A processor that is short.
+
+
+def test_a_recognizer_that_lags_behind_gets_longer_chunks_and_recovers() -> None:
+    worker = HeldWorker()
+    scene = Scene(Heard(), worker=worker)
+    scene.run(100)
+    scene.listening.begin(woken(), command_from=98)
+    scene.run(150)
+    assert scene.listening.slow_since == 111, "the begin and three chunks wait by then, one of them with the wake word"
+    worker.work()
+    before = len(scene.recognizer.fed)
+    worker.jobs.append(lambda: None)
+    scene.run(175)
+    worker.work()
+    sizes = [pcm.size // 320 for pcm in scene.recognizer.fed[before:]]
+    assert set(sizes) == {10}, "200 ms at a time, until nothing waits any more"
+    scene.run(178)
+    assert scene.listening.slow_since is None
+
+
+def test_nothing_is_made_ahead_while_the_recognizer_lags_behind() -> None:
+    scene = Scene(Heard(partials={1: "what time is it"}), speech=(range(120, 140),))
+    scene.run(100)
+    scene.listening.begin(woken(), command_from=98)
+    scene.run(130)
+    for fact in received(scene.inbox, 129):
+        assert isinstance(fact, PartlyHeard)
+        scene.listening.heard(fact)
+    held = HeldWorker()
+    held.jobs.extend([lambda: None] * 10)
+    scene.listening._worker = held
+    assert not any(isinstance(fact, Foreseen) for fact in scene.run(145))

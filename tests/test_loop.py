@@ -389,14 +389,26 @@ def test_an_utterance_that_the_recognizer_cannot_take_whole_is_told_once_and_ref
 
 def test_an_utterance_that_the_recognizer_has_no_room_for_is_answered_with_the_apology() -> None:
     held = HeldWorker()
-    bench = turn(NOON, workers=lambda inbox: replace(inline_workers(inbox), recognition=held)).run(160)
-    held.work()
-    bench.run(203)
-    held.work()
-    held.room = 1
+    bench = turn(NOON, workers=lambda inbox: replace(inline_workers(inbox), recognition=held))
+    for until in range(5, 204):
+        bench.run(until)
+        held.work()
+    held.room = 0
     bench.run(210)
     assert [stage for _, stage, _ in failures(bench)] == ["recognition"]
-    assert bench.voice.said == ["Sorry, I didn't understand that."]
+    assert bench.voice.said[-1] == "Sorry, I didn't understand that."
+
+
+def test_a_recognizer_that_does_not_keep_up_is_told_once_for_each_time() -> None:
+    held = HeldWorker()
+    bench = turn(NOON, workers=lambda inbox: replace(inline_workers(inbox), recognition=held)).run(125)
+    shed = LoadShed(frame=112, session=1, what="partial results, answers made ahead", since=112)
+    assert bench.of(LoadShed) == [shed]
+    held.work()
+    bench.run(127)
+    bench.run(150)
+    assert [event.frame for event in bench.events if isinstance(event, LoadShed)][:1] == [112]
+    assert len(bench.of(LoadShed)) == 2, "it kept up in between"
 
 
 def test_actions_that_do_not_fit_fail() -> None:

@@ -13,6 +13,7 @@ from appliance.events import (
     Failed,
     IntentRecognized,
     IntentRejected,
+    LoadShed,
     MicrophoneLost,
     SpeakingEnded,
     State,
@@ -77,9 +78,10 @@ class TestRecent:
             finished(1),
             AudioDropped(frame=1, frames=3),
             AudioDropped(frame=2, frames=4),
+            LoadShed(frame=2, what="recognition", since=1),
         )
         assert after(*events, MicrophoneLost(frame=3, device="USB")).counted == Metrics(
-            wakes=2, rejected=1, turns=1, last_turn_ms=3500, frames_dropped=7, microphone_lost=1
+            wakes=2, rejected=1, turns=1, last_turn_ms=3500, frames_dropped=7, microphone_lost=1, load_shed=1
         )
 
     def test_a_turn_has_its_intent_or_why_it_has_none(self) -> None:
