@@ -31,11 +31,11 @@ VERBS = (
         "bench-barge-in",
         "bench-own-voice",
     ),
-    *("lint", "test-live", "test", "test-tools", "check-ha", "lock", "clean"),
+    *("lint", "test-live", "test", "test-tools", "check-ha", "check-nodered", "lock", "clean"),
 )
 LATER = (
     *("install", "deb"),
-    *("check-systemd", "check-aarch64", "check-nodered"),
+    *("check-systemd", "check-aarch64"),
 )
 
 REGISTRY_HOST = re.compile(r"(pypi|pythonhosted|npmjs|crates)[.][a-z]|[.]debian[.]org|[.]maven[.]|proxy[.]golang")
