@@ -119,7 +119,7 @@ def test_what_was_said_is_understood_to_the_end(recognizer: VoskRecognizer, say:
     for text, name in (("set a timer for ten minutes", "timer_set"), ("my grandmother likes to eat fish", None)):
         command = say(text)
         understander.begin(True)
-        understander.accept(1, np.concatenate([say("alexa"), command]))
+        understander.hear(np.concatenate([say("alexa"), command]))
         heard = understander.understand(command)
         said, intent = heard.text, heard.intent
         assert (intent.name if intent else None) == name
