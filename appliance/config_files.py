@@ -32,6 +32,9 @@ class LoadedConfig:
     path: Path | None = None
     """The file that it was read from; None where it was made by a program."""
 
+    state: Path | None = None
+    """Folder for what is remembered; None: nothing is."""
+
     cache: Path | None = None
     """Folder for what is made from the owner's files and can be made anew; None: nothing is kept."""
 
@@ -68,6 +71,7 @@ def load(path: Path | None, *, installed: Path = INSTALLED_CONFIG) -> LoadedConf
         config=configuration.load(chosen),
         folder=chosen.resolve().parent,
         path=chosen.resolve(),
+        state=state_directory(),
         cache=state_directory() / "cache",
     )
 

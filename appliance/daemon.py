@@ -222,7 +222,7 @@ class Daemon:
             dry_run=False,
             inbox=self._inbox,
             lead_frames=LEAD_FRAMES,
-            state=config_files.state_directory(),
+            state=self._brains.loaded.state,
         )
 
     def _frames(self) -> None:
@@ -322,7 +322,7 @@ def build_mqtt(
         on_refused=on_refused,
         publish_text=config.privacy.publish_text,
         free_slots=brains.language.free_slots,
-        state=config_files.state_directory(),
+        state=brains.loaded.state,
         announcer=Announcer(config.home_assistant, shown),
     )
 

@@ -11,6 +11,7 @@ import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 
@@ -68,7 +69,8 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
         stack.callback(subscriber.close)
         person = _prompter(config) if args.mic else _person(config)
         speaker, where = _speaker(args.speech_out, config)
-        brains = load_brains(_for_the_demo(config, port), wake_words=[WAKE_WORD])
+        state = Path(stack.enter_context(TemporaryDirectory(prefix="appliance-demo-")))
+        brains = load_brains(_for_the_demo(config, port, state), wake_words=[WAKE_WORD])
         daemon = Daemon(brains, person, speaker, notifier=Notifier({}), listeners=[person.hear])
         printer = threading.Thread(target=_print_messages, args=(subscriber, turns), name="printer")
         _tell(f"texts are published in this demo (privacy.publish_text = true); answers go to {where}\n")
@@ -124,17 +126,18 @@ def _speaker(path: Path | None, config: LoadedConfig) -> tuple[Speaker, str]:
     return WavSpeaker(path), f"the file {path}"
 
 
-def _for_the_demo(loaded: LoadedConfig, port: int) -> LoadedConfig:
-    """The owner's configuration, with the demo's broker and published texts."""
+def _for_the_demo(loaded: LoadedConfig, port: int, state: Path) -> LoadedConfig:
+    """The owner's configuration, with the demo's broker and published texts; it remembers nothing afterwards."""
     config = loaded.config
     replace = msgspec.structs.replace
     changed = replace(
         config,
         device=replace(config.device, id=DEVICE_ID),
         mqtt=type(config.mqtt)(host="127.0.0.1", port=port),
+        home_assistant=replace(config.home_assistant, discovery="off"),
         privacy=replace(config.privacy, publish_text=True),
     )
-    return LoadedConfig(config=changed, folder=loaded.folder)
+    return LoadedConfig(config=changed, folder=loaded.folder, state=state, cache=loaded.cache)
 
 
 def _print_messages(subscriber: Subscriber, turns: Turns) -> None:
