@@ -121,6 +121,7 @@ WHOLE_TURN = [
     "speaking_ended",
     "turn_finished",
     "state_changed",
+    "state_changed",
 ]
 
 

@@ -152,9 +152,6 @@ def test_a_killed_appliance_is_offline_by_its_last_will(broker: Broker) -> None:
         import time
         from appliance.config import HomeAssistant, Mqtt
         from appliance.mqtt.client import MqttClient
-from appliance.mqtt.discovery import Appearance
-from appliance.mqtt.home_assistant import Announcer
-from appliance.mqtt.topics import Topics
         MqttClient(Mqtt(host="127.0.0.1", port={broker.port}), "kitchen", "1.0", on_command=print,
                    publish_text=False, free_slots=frozenset()).start()
         time.sleep({WAIT_S})
@@ -228,9 +225,6 @@ STORYTELLER = textwrap.dedent(
     from appliance.config import HomeAssistant, Mqtt
     from appliance.events import WakeDetected
     from appliance.mqtt.client import MqttClient
-from appliance.mqtt.discovery import Appearance
-from appliance.mqtt.home_assistant import Announcer
-from appliance.mqtt.topics import Topics
 
     client = MqttClient(
         Mqtt(host="127.0.0.1", port=int(sys.argv[1])), "kitchen", "1.0", on_command=print, publish_text=False,

@@ -71,6 +71,7 @@ WHOLE_TURN = [
     "speaking_ended",
     "turn_finished",
     "state_changed",
+    "state_changed",
 ]
 
 
@@ -155,6 +156,7 @@ def test_the_trace_holds_every_hand_off(turns: dict[str, Path], tmp_path: Path) 
         ("source", "wake"),
         ("wake", "dialog"),
         ("detector", "endpointing"),
+        ("canceller", "ring"),
         ("ring", "recognizer"),
         ("recognizer", "language"),
         ("language", "dialog"),

@@ -150,7 +150,7 @@ def test_same_sentences_in_another_process(language: Language) -> None:
 
 @pytest.mark.data
 def test_drink_orders_within_their_time(data_pack: Path) -> None:
-    language = Language.from_sentences_file(data_pack / "commands" / "sentences.yaml")
+    language = Language.from_sentences_file(data_pack / "commands" / "sentences.yaml", "en")
     start_s = time.process_time()
     sentences = language.sentences()
     assert time.process_time() - start_s < 1.0

@@ -188,6 +188,8 @@ class Outbox:
     def _wait(self) -> None:
         """Until there is something to do: at once for what is new, in `FORGET_S` for what was confirmed."""
         with self._changed:
+            if not (self._is_open or self._refused):
+                return  # what an earlier run left is sent without waiting for anything new
             if self._refused:
                 pause_s = 1.0 if self._behind else self._retry_s - time.monotonic()
                 self._changed.wait_for(lambda: self._closing, pause_s)
