@@ -148,7 +148,7 @@ def test_a_subscriber_sees_a_turn_in_order_without_what_was_said(
     recognized = next(body for body in bodies if body["type"] == "intent_recognized")
     assert recognized["values"] == {"device": "kitchen_light"}
     states = [m.payload.decode() for m in messages if m.topic == "voice/test/state"]
-    assert states == ["idle", "listening", "thinking", "speaking", "idle"]
+    assert states == ["idle", "listening", "thinking", "speaking", "following_up", "idle"]
     assert [m.payload for m in messages if m.topic == "voice/test/availability"] == [b"online", b"offline"]
 
 
@@ -395,7 +395,6 @@ def test_without_a_microphone_it_runs_says_so_and_obeys(broker: Broker, running:
 def test_killed_it_is_offline_and_leaves_no_voice_behind(broker: Broker, running: "subprocess.Popen[str]") -> None:
     with Subscriber(broker.port) as subscriber:
         assert subscriber.next("voice/test/availability").payload == b"online"
-        event(subscriber, "started")
         tasks = Path(f"/proc/{running.pid}/task").iterdir()
         voices = [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
         assert voices, "the voice runs in a process of its own"
