@@ -137,16 +137,9 @@ class Acting:
 
     def due(self, frame: int) -> list[Fact]:
         """Timers that are over, alarms and reminders that are due, and a ring that nobody stopped."""
-        facts: list[Fact] = []
-        now = self._clock.now(frame)
-        timers = self._timers_over(now, frame) if len(self._timers) else []
-        for timer in timers:
-            facts += self._timer_rings(timer, now, frame)
-        alarms = self._alarms.fired(now.replace(tzinfo=None)) if len(self._alarms) else []
-        for alarm in alarms:
-            facts += self._alarm_rings(alarm, now, frame)
+        facts = self._rings(frame) if self.timers else []
         self._just_restored = False
-        if timers or alarms:
+        if facts:
             self._remember()
         elif self._memory is not None and frame % REMEMBER_AGAIN_FRAMES == 0:
             self._memory.keep_again()
@@ -155,10 +148,16 @@ class Acting:
             facts.append(RingTimedOut(frame=frame))
         return facts
 
-    def _timers_over(self, now: datetime, frame: int) -> list[Timer]:
-        steady_s = self._clock.steady_s(frame)
+    def _rings(self, frame: int) -> list[Fact]:
+        """What is over or due at this frame, by both clocks."""
+        now, steady_s = self._clock.now(frame), self._clock.steady_s(frame)
         self._timers.follow_wall(now, steady_s)
-        return self._timers.fired(steady_s)
+        facts: list[Fact] = []
+        for timer in self._timers.fired(steady_s):
+            facts += self._timer_rings(timer, now, frame)
+        for alarm in self._alarms.fired(now.replace(tzinfo=None)):
+            facts += self._alarm_rings(alarm, now, frame)
+        return facts
 
     def _timer_rings(self, timer: Timer, now: datetime, frame: int) -> list[Fact]:
         rang = Rang(frame=frame, timer=timer.id, label=timer.label, due=_utc(timer.due))

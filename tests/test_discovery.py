@@ -5,7 +5,19 @@ from typing import Any
 
 import pytest
 
-from appliance.commands import parse
+from appliance.commands import (
+    Command,
+    Listen,
+    Mute,
+    Reload,
+    Restart,
+    Say,
+    Stop,
+    Threshold,
+    Volume,
+    WakeWord,
+    parse,
+)
 from appliance.config import HomeAssistant
 from appliance.events import AnyEvent, State, event_type
 from appliance.mqtt.discovery import Appearance, Style, announcements, filters
@@ -66,23 +78,23 @@ def test_figures_are_among_the_metrics() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "payload"),
+    ("key", "payload", "command"),
     [
-        ("mute", b"on"),
-        ("mute", b"off"),
-        ("volume", b"40"),
-        ("threshold", b"0.75"),
-        ("wake_word", b"jarvis"),
-        ("say", b"dinner is ready"),
-        ("listen", b""),
-        ("stop", b""),
-        ("reload", b""),
-        ("restart", b""),
+        ("mute", b"on", Mute(on=True)),
+        ("mute", b"off", Mute(on=False)),
+        ("volume", b"40", Volume(percent=40)),
+        ("threshold", b"0.75", Threshold(score=0.75)),
+        ("wake_word", b"jarvis", WakeWord(word="jarvis")),
+        ("say", b"dinner is ready", Say(text="dinner is ready")),
+        ("listen", b"", Listen()),
+        ("stop", b"", Stop()),
+        ("reload", b"", Reload()),
+        ("restart", b"", Restart()),
     ],
 )
-def test_what_it_commands_is_understood(key: str, payload: bytes) -> None:
+def test_what_it_commands_is_understood(key: str, payload: bytes, command: Command) -> None:
     topic = components()[key]["command_topic"]
-    parse(topic.removeprefix("voice/kitchen/command/"), payload)
+    assert parse(topic.removeprefix("voice/kitchen/command/"), payload) == command
 
 
 @pytest.mark.parametrize("style", ["device", "entity"])
