@@ -44,6 +44,9 @@ comes the time that the owner's slowest program may take."""
 ACTION_INBOX = 8
 """Actions that may wait; a person starts one in some seconds, and each is bounded in time."""
 
+DUCKING_INBOX = 2
+"""To lower other sound, and to restore it; what finds no room is asked for again with the next frame."""
+
 MEMORY_INBOX = 1
 """It writes the newest of what is to be remembered, so one that waits is enough."""
 
@@ -60,6 +63,7 @@ class Workers:
     voice: Worker
     clips: Worker
     memory: Worker
+    ducking: Worker
 
     def start(self) -> None:
         """Start the threads."""
@@ -73,7 +77,7 @@ class Workers:
 
     @property
     def _all(self) -> tuple[Worker, ...]:
-        return (self.recognition, self.action, self.voice, self.clips, self.memory)
+        return (self.recognition, self.action, self.voice, self.clips, self.memory, self.ducking)
 
 
 def inline_workers(inbox: Inbox) -> Workers:
@@ -84,6 +88,7 @@ def inline_workers(inbox: Inbox) -> Workers:
         voice=InlineWorker("voice", failed=inbox.failed),
         clips=InlineWorker("clips", failed=inbox.failed),
         memory=InlineWorker("memory", failed=inbox.failed),
+        ducking=InlineWorker("ducking", failed=inbox.failed),
     )
 
 
@@ -95,6 +100,7 @@ def thread_workers(inbox: Inbox) -> Workers:
         voice=ThreadWorker("voice", capacity=VOICE_INBOX, failed=inbox.failed),
         clips=ThreadWorker("clips", capacity=CLIPS_INBOX, failed=inbox.failed),
         memory=ThreadWorker("memory", capacity=MEMORY_INBOX, failed=inbox.failed),
+        ducking=ThreadWorker("ducking", capacity=DUCKING_INBOX, failed=inbox.failed),
     )
 
 

@@ -67,6 +67,26 @@ class Audio(Struct, frozen=True, forbid_unknown_fields=True):
             )
         ),
     ] = True
+    ducking_percent: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100,
+            description=(
+                "Other sound of this machine is lowered to so much of its volume while the appliance listens and "
+                "speaks, percent, 0..100; 100: it is left alone."
+            ),
+        ),
+    ] = 40
+    ducking_mixer: Annotated[
+        str,
+        Meta(
+            description=(
+                "Where no sound server runs: ALSA mixer control that other players go through, but not the answers, "
+                "such as 'Music'; empty: none."
+            )
+        ),
+    ] = ""
     volume: Annotated[int, Meta(ge=0, le=100, description="Loudness of answers and rings, percent, 0..100.")] = 70
 
 

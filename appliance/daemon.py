@@ -1,6 +1,6 @@
 """The live appliance: microphone and loudspeaker around the frame loop, MQTT and systemd beside it.
 
-Its threads: capture, the loudspeaker's, four workers, and the MQTT client's; all are ended in `Daemon.close`. The
+Its threads: capture, the loudspeaker's, six workers, and the MQTT client's; all are ended in `Daemon.close`. The
 frame loop runs in the main thread; signals only set a flag that it reads once a frame.
 """
 
@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from appliance import __version__, config_files
 from appliance.assembly import LEAD_FRAMES, Surroundings, build_loop, thread_workers
+from appliance.audio.ducking import ducking_of
 from appliance.audio.format import FRAMES_PER_S
 from appliance.audio.sources import LiveSource
 from appliance.audio.speakers import Speaker
@@ -91,6 +92,8 @@ class Daemon:
         self._speaker = speaker
         self._mqtt = build_mqtt(brains, self.command, self._refused) if brains.loaded.config.mqtt.host else None
         self._workers = thread_workers(self._inbox)
+        loaded = brains.loaded
+        self._ducking = ducking_of(loaded.config.audio, loaded.state, self._workers.ducking)
         around = self._surroundings()
         self._loop = build_loop(brains, around)
         self._renewing = Renewing(brains, around, self._loop)
@@ -136,6 +139,8 @@ class Daemon:
             self._mqtt.close()
         self._status.close()
         self._workers.close()
+        if self._ducking:
+            self._ducking.close()
         self._loop.close()
         self._voice.close()
         self._speaker.close()
@@ -238,6 +243,8 @@ class Daemon:
             for event in self._source.events():
                 self._loop.emit(event)
             self._renew(frame.index)
+            if self._ducking:
+                self._ducking.step(frame.index, lower=not self._loop.rests)
             if frame.index == 0:
                 words = ", ".join(word.name for word in self._brains.words)
                 self._notifier.ready(f"listening for {words}")

@@ -5,7 +5,7 @@ A buffer that is not here is a defect: a test looks for the constructs that make
 
 from dataclasses import dataclass
 
-from appliance.assembly import ACTION_INBOX, LEAD_FRAMES, VOICE_INBOX
+from appliance.assembly import ACTION_INBOX, DUCKING_INBOX, LEAD_FRAMES, VOICE_INBOX
 from appliance.audio.capture import DEVICE_LATENCY_S
 from appliance.audio.format import FRAME_MS, SAMPLE_RATE_HZ, ms_of_frames
 from appliance.audio.microphone import QUEUE_FRAMES
@@ -80,6 +80,7 @@ LEDGER = (
     Buffer("worker: _jobs of the voice", None, 0, f"{VOICE_INBOX} answers in a row", "refused, Failed tells"),
     Buffer("worker: _jobs of clips", CLIPS_INBOX * _CLIP_MS, 0, "a busy disk", "the newest sound goes, Failed tells"),
     Buffer("worker: _jobs of memory", None, 0, "a busy disk", "never: the one that waits writes the newest"),
+    Buffer("worker: _jobs of ducking", None, 0, f"{DUCKING_INBOX} orders", "the newest is given again a frame later"),
     Buffer("keeping: _moments", None, 0, f"{MOMENTS} near misses, whose sound is in the ring", "the oldest goes"),
     Buffer("inbox: _queue", None, FRAME_MS / 2, "results wait for the next frame", "bounded by those who fill it"),
     Buffer("home.effects: said, complained", None, 0, "what a program prints", f"{KEPT_BYTES} bytes are kept"),

@@ -158,6 +158,7 @@ class Reporting:
             "worker: _jobs of the voice": _waiting(self._workers.voice),
             "worker: _jobs of clips": _waiting(self._workers.clips),
             "worker: _jobs of memory": _waiting(self._workers.memory),
+            "worker: _jobs of ducking": _waiting(self._workers.ducking),
             "mqtt.outbox: _new, _writing, _ready": (self._mqtt.waiting_events, LIMIT_EVENTS) if self._mqtt else None,
         }
         rows = []

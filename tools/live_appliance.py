@@ -110,6 +110,11 @@ class LiveAppliance:
             self._process.wait()
         self._subscriber.close()
 
+    def kill(self) -> None:
+        """As a crash ends it."""
+        self._process.kill()
+        self._process.wait()
+
     def wait_for(self, kind: type[Kind], timeout_s: float = 15.0, **fields: object) -> Kind:
         """The next event of a kind, with these values. Raises ApplianceError with the end of the log where none is."""
         deadline_s = time.monotonic() + timeout_s
