@@ -258,6 +258,19 @@ class Service(Struct, frozen=True, forbid_unknown_fields=True):
     allowed_share: Annotated[Share, Meta(description="So many of the newest 100 turns may take longer, 0..1.")] = 0.05
 
 
+class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
+    """Figures for Prometheus, and for what reads its format."""
+
+    port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65_535,
+            description="Read at http://127.0.0.1:PORT/metrics, from this machine alone, 1..65535; 0: nowhere.",
+        ),
+    ] = 0
+
+
 class Privacy(Struct, frozen=True, forbid_unknown_fields=True):
     """What may leave the device. Audio never does."""
 
@@ -286,6 +299,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     mqtt: Mqtt = Mqtt()
     home_assistant: HomeAssistant = HomeAssistant()
     service: Service = Service()
+    metrics: Metrics = Metrics()
     privacy: Privacy = Privacy()
     log: Log = Log()
 

@@ -7,13 +7,16 @@ frame loop runs in the main thread; signals only set a flag that it reads once a
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from uuid import uuid4
 
-from appliance import __version__, config_files
+import msgspec
+
+from appliance import __version__, config_files, prometheus
 from appliance.assembly import LEAD_FRAMES, Surroundings, build_loop, thread_workers
 from appliance.audio.ducking import ducking_of
 from appliance.audio.format import FRAMES_PER_S
@@ -41,6 +44,7 @@ from appliance.events import CommandRefused as CommandWasRefused
 from appliance.events import Event, without_text
 from appliance.facts import AskedToListen, AskedToMute, AskedToSay, AskedToStop, Fact, StageFailed
 from appliance.inbox import Inbox
+from appliance.metrics_server import MetricsServer
 from appliance.models import Kind, ModelStore, Status
 from appliance.mqtt.client import MqttClient
 from appliance.mqtt.discovery import Appearance
@@ -99,8 +103,11 @@ class Daemon:
         self._renewing = Renewing(brains, around, self._loop)
         self._reporting = Reporting(lambda: self._renewing.brains, self._loop, source, self._workers, self._mqtt)
         self._status = StatusServer(
-            candidates(brains.loaded.config.device.id), lambda: self._reporting.document(self._inbox)
+            candidates(brains.loaded.config.device.id),
+            lambda: msgspec.json.encode(self._reporting.status(self._inbox)),
         )
+        port = brains.loaded.config.metrics.port
+        self._metrics = MetricsServer(port, self._metrics_page) if port else None
         self._frame = 0
 
     @property
@@ -117,6 +124,8 @@ class Daemon:
         """Feed the source's frames to the loop; returns after everything is closed."""
         try:
             self._status.start()
+            if self._metrics:
+                self._metrics.start()
             self._workers.start()
             self._warm_up_voice()
             if self._mqtt:
@@ -138,6 +147,8 @@ class Daemon:
             self._mqtt.publish_metrics(self._reporting.metrics(self._frame))
             self._mqtt.close()
         self._status.close()
+        if self._metrics:
+            self._metrics.close()
         self._workers.close()
         if self._ducking:
             self._ducking.close()
@@ -229,6 +240,10 @@ class Daemon:
             lead_frames=LEAD_FRAMES,
             state=self._brains.loaded.state,
         )
+
+    def _metrics_page(self) -> bytes:
+        """In the thread `metrics`."""
+        return prometheus.page(self._reporting.status(self._inbox), processor_s=time.process_time())
 
     def _frames(self) -> None:
         """The metronome. The watchdog is fed by frames that flowed through the whole loop, by nothing else."""
@@ -354,7 +369,7 @@ def event_logger(publish_text: bool, free_slots: frozenset[str]) -> Callable[[Ev
     def log(event: Event) -> None:
         shown = event if publish_text else without_text(event, free_slots=free_slots)
         if shown is not None:
-            _LOGGER.info("%s", describe(shown))
+            _LOGGER.info("%s", describe(shown), extra={"event": shown})
 
     return log
 

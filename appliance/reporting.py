@@ -50,7 +50,7 @@ LOOP_ANSWERS_S: Final = 2.0
 
 
 class Reporting:
-    """Belongs to the frame loop, but for `document`."""
+    """Belongs to the frame loop, but for `status`."""
 
     def __init__(
         self,
@@ -110,22 +110,21 @@ class Reporting:
             service_level=self._service.figures,
         )
 
-    def document(self, inbox: Inbox, *, patience_s: float = LOOP_ANSWERS_S) -> bytes:
-        """The status as JSON, asked for from another thread; says so when the frame loop does not answer in time."""
+    def status(self, inbox: Inbox, *, patience_s: float = LOOP_ANSWERS_S) -> Status:
+        """How it is, asked for from another thread; says so when the frame loop does not answer in time."""
         answer = Future[Now]()
         inbox.post(lambda frame: answer.set_result(self._now(frame)))
         try:
             now = answer.result(patience_s)
         except TimeoutError:
             now = None
-        status = Status(
+        return Status(
             device_id=self._brains().loaded.config.device.id,
             pid=os.getpid(),
             uptime_s=int(self.uptime_s),
             problems=problems_of(now),
             now=now,
         )
-        return msgspec.json.encode(status)
 
     def _now(self, frame: int) -> Now:
         brains, loop = self._brains(), self._loop
@@ -146,6 +145,7 @@ class Reporting:
             priorities=_priorities(),
             metrics=self.metrics(frame),
             turns=self._recent.turns,
+            times=self._recent.times,
             buffers=self._buffers(),
         )
 

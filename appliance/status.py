@@ -28,6 +28,11 @@ from appliance.service_level import ServiceFigures
 
 KEPT_TURNS: Final = 10
 
+TIMES_MS: Final = (50, 100, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000, 10_000)
+"""Bounds by which the times of turns are counted: closest where answers are felt to be quick or slow."""
+
+PARTS: Final = ("wake", "endpoint", "recognition", "action", "first_audio", "total")
+
 LOOP_IS_SILENT: Final = (
     "the frame loop does not answer: it still starts, or hangs, or the machine is far too slow; if that lasts, look at "
     "journalctl -u appliance, and start it again: systemctl restart appliance"
@@ -45,8 +50,14 @@ class Metrics(Struct, frozen=True, kw_only=True):
     turns: int = 0
     last_turn_ms: int | None = None
     frames_dropped: int = 0
+    xruns: int = 0
+    """How often sound was lost between the microphone and the frame loop, be it one frame or many."""
+
     microphone_lost: int = 0
     """How often."""
+
+    failures: int = 0
+    """How often a stage failed."""
 
     load_shed: int = 0
     """How often work was left out because the processor was short."""
@@ -166,6 +177,26 @@ class Room(Struct, frozen=True, kw_only=True):
     """A command could not be told from the noise."""
 
 
+class PartTimes(Struct, frozen=True, kw_only=True):
+    """How long one part of the turns took, counted from the start; the parts are those of `TurnFinished`."""
+
+    part: str
+    """`first_audio`: the field of `TurnFinished` without its unit."""
+
+    within: tuple[int, ...] = (0,) * len(TIMES_MS)
+    """Turns that took at most so long, for each of TIMES_MS."""
+
+    turns: int = 0
+    """All of them."""
+
+    sum_ms: int = 0
+
+    def plus(self, time_ms: int) -> "PartTimes":
+        """With another turn."""
+        within = (count + (time_ms <= most) for count, most in zip(self.within, TIMES_MS, strict=True))
+        return PartTimes(part=self.part, within=tuple(within), turns=self.turns + 1, sum_ms=self.sum_ms + time_ms)
+
+
 class BufferStatus(Struct, frozen=True, kw_only=True):
     """A row of the ledger of buffers."""
 
@@ -200,6 +231,9 @@ class Now(Struct, frozen=True, kw_only=True):
     turns: tuple[Turn, ...]
     """The newest, at most 10; the newest last."""
 
+    times: tuple[PartTimes, ...]
+    """Of all turns since the start."""
+
     buffers: tuple[BufferStatus, ...]
 
 
@@ -229,6 +263,7 @@ class Recent:
 
     def __init__(self) -> None:
         self._turns: deque[Turn] = deque(maxlen=KEPT_TURNS)
+        self._times = tuple(PartTimes(part=part) for part in PARTS)
         self._counted = Metrics()
         self._intent: str | None = None
         self._rejected: str | None = None
@@ -244,6 +279,11 @@ class Recent:
     def turns(self) -> tuple[Turn, ...]:
         """The newest last."""
         return tuple(self._turns)
+
+    @property
+    def times(self) -> tuple[PartTimes, ...]:
+        """Of all turns, part by part."""
+        return self._times
 
     def speaker(self, name: str) -> SpeakerStatus:
         """The loudspeaker of this name, as far as events tell."""
@@ -264,13 +304,15 @@ class Recent:
                 self._finish(event, at)
                 self._count(turns=counted.turns + 1, last_turn_ms=event.total_ms)
             case AudioDropped():
-                self._count(frames_dropped=counted.frames_dropped + event.frames)
+                self._count(frames_dropped=counted.frames_dropped + event.frames, xruns=counted.xruns + 1)
             case LoadShed():
                 self._count(load_shed=counted.load_shed + 1)
             case MicrophoneLost():
                 self._count(microphone_lost=counted.microphone_lost + 1)
-            case Failed(stage="speaker"):
-                self._speaker_works, self._speaker_fault = False, event.error
+            case Failed():
+                self._count(failures=counted.failures + 1)
+                if event.stage == "speaker":
+                    self._speaker_works, self._speaker_fault = False, event.error
             case SpeakingEnded(reason="done"):
                 self._speaker_works, self._speaker_fault = True, None
 
@@ -291,4 +333,8 @@ class Recent:
             total_ms=times.total_ms,
         )
         self._turns.append(turn)
+        self._times = tuple(
+            counted if (time_ms := getattr(times, f"{counted.part}_ms")) is None else counted.plus(time_ms)
+            for counted in self._times
+        )
         self._intent = self._rejected = None

@@ -3,19 +3,18 @@
 It is a Unix socket, for this machine only: who may write to its file may ask. Nothing is ever read from who asks.
 """
 
-import contextlib
 import logging
 import os
 import socket
 import stat
 import struct
 import tempfile
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from appliance.errors import ApplianceError
+from appliance.one_by_one import OneByOne
 
 RUNTIME_FOLDER: Final = Path("/run/appliance")
 """systemd makes it for the service (RuntimeDirectory=)."""
@@ -28,12 +27,6 @@ SEND_S: Final = 1.0
 
 ANSWER_S: Final = 5.0
 """Longest wait for an answer: the frame loop has 2 s, and somebody else may be asking at the same time."""
-
-RETRY_S: Final = 1.0
-"""Pause where no connection can be taken."""
-
-WAITING_LIMIT: Final = 32
-"""Connections that may wait while one is served, also of those who have gone since; more are turned away."""
 
 LARGEST_BYTES: Final = 1_000_000
 
@@ -73,8 +66,7 @@ class StatusServer:
         self._send_s = send_s
         self._path: Path | None = None
         self._listener = socket.socket(socket.AF_UNIX)
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="status")
+        self._server = OneByOne(self._listener, self._serve, name="status")
 
     @property
     def path(self) -> Path | None:
@@ -95,35 +87,20 @@ class StatusServer:
                 problems.append(f"{path}: {error.strerror or error}")
                 continue
             self._path = path
-            self._listener.listen(WAITING_LIMIT)
-            self._thread.start()
+            self._server.start()
             return
         _LOGGER.warning("`appliance status` will not find this daemon: no socket can be made (%s)", "; ".join(problems))
 
     def close(self) -> None:
         """End the thread, after the answer that is under way, and remove the socket."""
+        self._server.close()
         if self._path is not None:
-            self._closing.set()
-            self._listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`
-            self._thread.join()
             self._path.unlink(missing_ok=True)
             self._path = None
-        self._listener.close()
 
-    def _run(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:  # closed, or the process has no descriptor left
-                if self._closing.wait(RETRY_S):
-                    return
-                continue
-            if self._closing.is_set():
-                connection.close()
-                return
-            with connection, contextlib.suppress(OSError):  # whoever asked has gone, or does not read
-                connection.settimeout(self._send_s)
-                connection.sendall(self._ask())
+    def _serve(self, connection: socket.socket) -> None:
+        connection.settimeout(self._send_s)
+        connection.sendall(self._ask())
 
 
 def ask_daemon(paths: Sequence[Path], timeout_s: float = ANSWER_S) -> bytes:

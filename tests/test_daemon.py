@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -177,9 +178,9 @@ def quietly(seconds: float) -> list[Frame]:
 class Kitchen:
     """A daemon in a quiet room, with a configuration of its own."""
 
-    def __init__(self, brains: Brains, folder: Path) -> None:
+    def __init__(self, brains: Brains, folder: Path, text: str = "") -> None:
         self.file = folder / "appliance.toml"
-        self.write("")
+        self.write(text)
         self.source = Paced(quietly(60))
         self.heard: list[Event] = []
         self.daemon = Daemon(
@@ -292,12 +293,15 @@ def test_mute_closes_the_microphone_until_it_is_over(brains: Brains, tmp_path: P
 
 
 def test_the_running_daemon_answers_how_it_is(brains: Brains, tmp_path: Path) -> None:
-    kitchen = Kitchen(brains, tmp_path)
+    port = free_port()
+    kitchen = Kitchen(brains, tmp_path, f"[metrics]\nport = {port}\n")
     running = threading.Thread(target=kitchen.daemon.run)
     running.start()
     try:
         wait_until(lambda: bool(kitchen.heard), "it hears")
         status = read(ask_daemon(candidates(f"kitchen-{os.getpid()}")))
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as reply:
+            figures = reply.read().decode()
     finally:
         kitchen.daemon.stop()
         running.join()
@@ -306,6 +310,8 @@ def test_the_running_daemon_answers_how_it_is(brains: Brains, tmp_path: Path) ->
     assert [word.name for word in status.now.wake_words] == ["alexa"]
     assert "recognition" in {thread.name for thread in status.now.priorities.threads}
     assert {row.where for row in status.now.buffers} == {row.where for row in LEDGER}
+    assert 'appliance_state{state="idle"} 1' in figures
+    assert "metrics" in {thread.name for thread in status.now.priorities.threads}
     with pytest.raises(StatusError, match="no daemon runs"):
         ask_daemon(candidates(f"kitchen-{os.getpid()}"))
 

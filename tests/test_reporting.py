@@ -4,14 +4,12 @@ import logging
 from types import SimpleNamespace
 from typing import Any
 
-import msgspec
 import pytest
 
 from appliance.config import Config, Service
 from appliance.events import ServiceLevelMet, ServiceLevelMissed, TurnFinished
 from appliance.inbox import Inbox
 from appliance.reporting import Reporting
-from appliance.status import Status
 
 
 def reporter(target_ms: int = 1000) -> Reporting:
@@ -42,6 +40,6 @@ def test_slow_turns_become_one_event_and_one_warning_and_quick_ones_end_it(caplo
 
 
 def test_a_frame_loop_that_does_not_answer_is_told() -> None:
-    status = msgspec.json.decode(reporter().document(Inbox(), patience_s=0.01), type=Status)
+    status = reporter().status(Inbox(), patience_s=0.01)
     assert status.now is None
     assert "the frame loop does not answer" in status.problems[0]

@@ -25,11 +25,13 @@ from appliance.service_level import ServiceFigures
 from appliance.status import (
     KEPT_TURNS,
     LOOP_IS_SILENT,
+    TIMES_MS,
     BufferStatus,
     Metrics,
     MicrophoneStatus,
     ModelNames,
     Now,
+    PartTimes,
     Priorities,
     Recent,
     Room,
@@ -79,9 +81,18 @@ class TestRecent:
             AudioDropped(frame=1, frames=3),
             AudioDropped(frame=2, frames=4),
             LoadShed(frame=2, what="recognition", since=1),
+            Failed(frame=3, stage="voice", error="no voice"),
         )
         assert after(*events, MicrophoneLost(frame=3, device="USB")).counted == Metrics(
-            wakes=2, rejected=1, turns=1, last_turn_ms=3500, frames_dropped=7, microphone_lost=1, load_shed=1
+            wakes=2,
+            rejected=1,
+            turns=1,
+            last_turn_ms=3500,
+            frames_dropped=7,
+            xruns=2,
+            microphone_lost=1,
+            load_shed=1,
+            failures=1,
         )
 
     def test_a_turn_has_its_intent_or_why_it_has_none(self) -> None:
@@ -94,6 +105,15 @@ class TestRecent:
 
     def test_a_turn_has_its_times_and_when_it_ended(self) -> None:
         assert after(recognized(7), finished(7)).turns == (turn_of(7, intent="turn_on"),)
+
+    def test_the_times_of_all_turns_are_counted_part_by_part(self) -> None:
+        slow = TurnFinished(frame=9, session=2, first_audio_ms=20_000, total_ms=60_000)
+        times = {counted.part: counted for counted in after(finished(1), finished(2), slow).times}
+        assert (times["first_audio"].turns, times["first_audio"].sum_ms) == (3, 21_320)
+        assert dict(zip(TIMES_MS, times["first_audio"].within, strict=True)) == {
+            most_ms: 0 if most_ms < 660 else 2 for most_ms in TIMES_MS
+        }
+        assert (times["recognition"].turns, times["recognition"].sum_ms) == (0, 0), "it did not happen"
 
     def test_the_newest_turns_are_kept(self) -> None:
         turns = after(*(finished(session) for session in range(25))).turns
@@ -159,6 +179,7 @@ NOW = Now(
         ),
     ),
     turns=(turn_of(1, intent="turn_on"), turn_of(2, reason="no_speech"), turn_of(3)),
+    times=(PartTimes(part="first_audio").plus(300).plus(40_000),),
     buffers=(
         BufferStatus(where="audio.microphone: _queue", holds_ms=2000, waiting=3, capacity=100),
         BufferStatus(where="audio.ring: _samples", holds_ms=30_000),

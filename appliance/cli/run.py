@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from appliance import garbage
+from appliance import garbage, system_journal
 from appliance.audio.microphone import Microphone
 from appliance.audio.speakers import open_speaker
 from appliance.audio.ways import ways_to_microphone
@@ -31,9 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: LoadedConfig) -> int:
     """Run until SIGTERM or SIGINT."""
-    logging.basicConfig(
-        level=config.config.log.level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
+    logging.basicConfig(level=config.config.log.level.upper(), handlers=[system_journal.handler()])
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # until there is something to end cleanly
     check_files(config)
     brains = load_brains(config)
