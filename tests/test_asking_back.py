@@ -20,11 +20,11 @@ from appliance.voice.voice import Voice
 pytestmark = pytest.mark.model
 
 UNCLEAR = (
-    "Alexa, turn on the chicken light.",
-    "Alexa, turn on the kitchen flight.",
-    "Alexa, set the thyme for ten minutes.",
+    "Alexa, set a timer for ate ten minutes.",
+    "Alexa, set the volume to a fifty bent.",
+    "Alexa, turn on the lid.",
     "Alexa, what dime is it?",
-    "Alexa, turn off the bad room lamp.",
+    "Alexa, set the thyme for ten minutes.",
 )
 """Near to a sentence, and none: what somebody says who mumbles. One of them at least is asked about."""
 
