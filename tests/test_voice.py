@@ -272,11 +272,11 @@ def test_rests_grow_while_nothing_works() -> None:
 def test_what_the_process_started_ends_with_it(tmp_path: Path) -> None:
     voice = fake(
         tmp_path,
-        f"""
-        import subprocess, time
+        "sys.stdin.readline()",
+        at_start=f"""
+        import subprocess
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         open({str(tmp_path / "grandchild")!r}, "w").write(str(child.pid))
-        time.sleep(60)
         """,
     )
     with pytest.raises(StageError):
