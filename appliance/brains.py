@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance import learned_devices
 from appliance.audio import hardware
 from appliance.audio.format import Frame, silent_pcm
 from appliance.audio.hardware import Hardware
@@ -24,7 +25,7 @@ from appliance.mqtt.broker_access import read_access
 from appliance.runtimes.vosk import VoskModel
 from appliance.speech.detector import SileroDetector
 from appliance.speech.recognizer import VoskRecognizer
-from appliance.understanding import home_file, strict_yaml
+from appliance.understanding import strict_yaml
 from appliance.understanding.home_file import HomeConfig
 from appliance.understanding.language import Language
 from appliance.understanding.language_folder import NONE, chosen_models, language_of
@@ -203,8 +204,8 @@ def find_unheard(
 
 
 def load_home(loaded: LoadedConfig) -> HomeConfig:
-    """The home's areas, devices and sentences; an empty home where no file is named. Raises ConfigError."""
-    return home_file.load(loaded.home_file) if loaded.home_file else HomeConfig()
+    """The home's areas, devices and sentences, the learned ones among them. Raises ConfigError."""
+    return learned_devices.load_home(loaded).home
 
 
 def load_language(loaded: LoadedConfig, home: HomeConfig, sentences: Path | None = None) -> Language:

@@ -210,6 +210,19 @@ class Home(Struct, frozen=True, forbid_unknown_fields=True):
             )
         ),
     ] = "home.yaml"
+    learn: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Learn lights, switches, scenes, covers and climate from what they announce to Home Assistant through "
+                "the broker of [mqtt]; `appliance home` lists them."
+            )
+        ),
+    ] = True
+    refuse: Annotated[
+        list[str],
+        Meta(max_length=200, description="Learned devices that are not wanted, by name or id, such as 'permit join'."),
+    ] = field(default_factory=list)
     ring_s: Annotated[
         int, Meta(ge=5, le=3600, description="How long a timer rings when nobody stops it, s, 5..3600.")
     ] = 60
@@ -295,7 +308,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     wake: Wake = field(default_factory=Wake)
     listening: Listening = Listening()
     models: Models = Models()
-    home: Home = Home()
+    home: Home = field(default_factory=Home)
     mqtt: Mqtt = Mqtt()
     home_assistant: HomeAssistant = HomeAssistant()
     service: Service = Service()

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import msgspec
 
-from appliance import __version__, config_files, prometheus
+from appliance import __version__, config_files, learned_devices, prometheus
 from appliance.assembly import LEAD_FRAMES, Surroundings, build_loop, thread_workers
 from appliance.audio.ducking import ducking_of
 from appliance.audio.format import FRAMES_PER_S
@@ -43,9 +43,12 @@ from appliance.errors import ApplianceError, BrokerError, ConfigError, StageErro
 from appliance.events import CommandRefused as CommandWasRefused
 from appliance.events import Event, without_text
 from appliance.facts import AskedToListen, AskedToMute, AskedToSay, AskedToStop, Fact, StageFailed
+from appliance.home.announced import Thing
 from appliance.inbox import Inbox
+from appliance.learning import Learning
 from appliance.metrics_server import MetricsServer
 from appliance.models import Kind, ModelStore, Status
+from appliance.mqtt.announced_devices import AnnouncedDevices, Heard
 from appliance.mqtt.client import MqttClient
 from appliance.mqtt.discovery import Appearance
 from appliance.mqtt.home_assistant import Announcer
@@ -94,13 +97,16 @@ class Daemon:
             lost=lambda reason: self._inbox.post(lambda frame: StageFailed(frame=frame, stage="voice", error=reason)),
         )
         self._speaker = speaker
-        self._mqtt = build_mqtt(brains, self.command, self._refused) if brains.loaded.config.mqtt.host else None
+        self._mqtt = None
+        if brains.loaded.config.mqtt.host:
+            self._mqtt = build_mqtt(brains, self.command, self._refused, self._announced)
         self._workers = thread_workers(self._inbox)
         loaded = brains.loaded
         self._ducking = ducking_of(loaded.config.audio, loaded.state, self._workers.ducking)
         around = self._surroundings()
         self._loop = build_loop(brains, around)
         self._renewing = Renewing(brains, around, self._loop)
+        self._learning = Learning(learned_devices.read(brains.loaded), self._renewing.learn)
         self._reporting = Reporting(lambda: self._renewing.brains, self._loop, source, self._workers, self._mqtt)
         self._status = StatusServer(
             candidates(brains.loaded.config.device.id),
@@ -219,6 +225,10 @@ class Daemon:
             raise ConfigError("it runs without a configuration file; start it with --config FILE")
         return path
 
+    def _announced(self, topic: str, things: tuple[Thing, ...]) -> None:
+        """From the MQTT thread: devices of the house."""
+        self._inbox.post(lambda frame: self._learning.heard(topic, things, frame))
+
     def _refused(self, reason: str, count: int) -> None:
         """From the MQTT thread: commands were refused."""
 
@@ -284,6 +294,8 @@ class Daemon:
         if self._reloading:
             self._reloading = False
             self._inbox.post(lambda at: self._carry_out(Reload(), at))
+        if (problem := self._learning.step(frame)) is not None:
+            self._inbox.post(lambda _at: problem)
         if (changed := self._renewing.step(frame)) is not None:
             self._loop.emit(changed)
 
@@ -324,6 +336,7 @@ def build_mqtt(
     brains: Brains,
     on_command: Callable[[Command], None],
     on_refused: Callable[[str, int], None] = lambda reason, count: None,
+    on_announced: Heard = lambda topic, things: None,
 ) -> MqttClient:
     """The client of the configured broker, not yet started. Raises ConfigError."""
     config = brains.loaded.config
@@ -336,6 +349,9 @@ def build_mqtt(
         area=config.device.area,
         wake_words=tuple(dict.fromkeys((*(word.name for word in brains.words), *installed))),
     )
+    ears = []
+    if config.home.learn and brains.loaded.state is not None:
+        ears.append(AnnouncedDevices(config.home_assistant.prefix, on_announced, time.monotonic).ear)
     return MqttClient(
         brains.loaded.mqtt,
         config.device.id,
@@ -346,6 +362,7 @@ def build_mqtt(
         free_slots=brains.language.free_slots,
         state=brains.loaded.state,
         announcer=Announcer(config.home_assistant, shown),
+        ears=ears,
     )
 
 

@@ -343,6 +343,13 @@ class SettingsChanged(Event, frozen=True, kw_only=True, tag="settings_changed"):
     """Keys of the configuration that were changed in the file, too, and are used after a restart only."""
 
 
+class DevicesLearned(Event, frozen=True, kw_only=True, tag="devices_learned"):
+    """What the devices of the house announced of themselves is taken over: they can be commanded by voice."""
+
+    devices: Annotated[int, Meta(ge=0)]
+    """How many learned ones there are now."""
+
+
 class CommandRefused(Event, frozen=True, kw_only=True, tag="command_refused"):
     """Somebody sent what is no command, or asked for what cannot be done; told at most once a minute."""
 
@@ -394,6 +401,7 @@ AnyEvent = (
     | ServiceLevelMissed
     | ServiceLevelMet
     | SettingsChanged
+    | DevicesLearned
     | CommandRefused
     | Failed
 )

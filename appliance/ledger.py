@@ -14,6 +14,7 @@ from appliance.audio.speakers import QUEUE_FRAMES as SPEAKER_FRAMES
 from appliance.echo.canceller import LINE_FRAMES
 from appliance.home.effects import KEPT_BYTES
 from appliance.keeping import AFTER_FRAMES, BEFORE_FRAMES, CLIPS_INBOX, MOMENTS
+from appliance.learning import THINGS_MAX
 from appliance.listening import CHUNK_FRAMES, RECOGNITION_INBOX
 from appliance.loop import LEVELS_KEPT
 from appliance.mqtt.journal import LIMIT_EVENTS
@@ -113,6 +114,9 @@ LEDGER = (
     Buffer("service_level: _times_ms", None, 0, "the newest 100 turns are judged", "the oldest goes"),
     Buffer("status: _turns", None, 0, "the newest 10 turns are shown", "the oldest goes"),
     Buffer("understanding.taught: parts, content", None, 0, "a kept file, whole", "never: of one language"),
+    Buffer(
+        "learning: _by_topic", None, 0, f"what the house announces: {THINGS_MAX} things", "the newest is passed over"
+    ),
     Buffer("mqtt.outgoing: _at_once", None, 0, f"a slow broker: {AT_ONCE_LIMIT} messages", "BrokerError to the action"),
 )
 

@@ -2,12 +2,12 @@
 
 import contextlib
 import logging
-import os
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from appliance import safe_file
 from appliance.home.remembered import Remembered
 from appliance.worker import Worker
 
@@ -67,17 +67,5 @@ class Memory:
         newest = self._newest
         if newest == self._written:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._path.with_suffix(".new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(newest))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        safe_file.replace(self._path, msgspec.json.encode(newest))
         self._written = newest

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import msgspec
 
-from appliance import config_files, garbage
+from appliance import config_files, garbage, learned_devices
 from appliance.assembly import Surroundings, build_renewal
 from appliance.brains import Brains, reload_brains
 from appliance.config import Config
 from appliance.config_files import LoadedConfig
 from appliance.errors import ApplianceError
-from appliance.events import SettingsChanged
+from appliance.events import DevicesLearned, SettingsChanged
 from appliance.facts import Fact, StageFailed
+from appliance.home.announced import Thing
 from appliance.inbox import one_line
 from appliance.loop import FrameLoop, Renewal
 
@@ -31,6 +32,8 @@ class _Wish:
 
     words: tuple[str, ...] | None = None
     threshold: float | None = None
+    things: tuple[Thing, ...] | None = None
+    """What the house announces; None: as before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,8 @@ class _Ready:
     brains: Brains
     renewal: Renewal
     restart_needed: tuple[str, ...]
+    learned: int | None
+    """How many learned devices there are, where the house announced something else."""
 
 
 class Renewing:
@@ -70,12 +75,16 @@ class Renewing:
 
     def reload(self, file: Path, frame: int) -> Fact | None:
         """Take over what a configuration file says now."""
-        return self._want(_Wish(file=file), frame)
+        return self._want(_Wish(file=file, things=self._wish.things), frame)
+
+    def learn(self, things: tuple[Thing, ...], frame: int) -> Fact | None:
+        """Take over, and keep, what the house announces."""
+        return self._want(dataclasses.replace(self._wish, things=things), frame)
 
     def step(self, frame: int) -> SettingsChanged | None:
         """Take over what is ready, while nothing goes on. Returns what changed, as seen from outside."""
         if self._ready is not None and self._loop.rests:
-            self._take_over(self._ready)
+            self._take_over(self._ready, frame)
         settings = self.settings()
         if settings == self._told:
             return None
@@ -117,7 +126,9 @@ class Renewing:
         return None if self._loading else self._failed("too many actions are waiting; try again", frame)
 
     def _made(self, wish: _Wish, old: Brains) -> _Ready:
-        """On the worker. Raises ConfigError, ModelError."""
+        """On the worker. Raises ConfigError, ModelError, StageError."""
+        if wish.things is not None and old.loaded.state is not None:
+            learned_devices.write(old.loaded.state, wish.things)
         loaded, restart_needed = old.loaded, self._restart_needed
         if wish.file is not None:
             loaded, restart_needed = _read(wish.file, loaded)
@@ -128,7 +139,12 @@ class Renewing:
             threshold=wake.threshold if wish.threshold is None else wish.threshold,
         )
         brains = reload_brains(_with(loaded, msgspec.structs.replace(loaded.config, wake=wake)), old)
-        return _Ready(brains=brains, renewal=build_renewal(brains, self._around), restart_needed=restart_needed)
+        return _Ready(
+            brains=brains,
+            renewal=build_renewal(brains, self._around),
+            restart_needed=restart_needed,
+            learned=len(learned_devices.load_home(brains.loaded).taken) if wish.things is not None else None,
+        )
 
     def _loaded(self, wish: _Wish, ready: _Ready | None, problem: str, frame: int) -> Fact | None:
         """Back in the loop."""
@@ -144,12 +160,14 @@ class Renewing:
         self._wish = _Wish()
         return StageFailed(frame=frame, stage="reload", error=f"{problem}; the settings stay as they were")
 
-    def _take_over(self, ready: _Ready) -> None:
+    def _take_over(self, ready: _Ready, frame: int) -> None:
         volume = ready.brains.loaded.config.audio.volume
         if volume != self._brains.loaded.config.audio.volume:
             self._loop.set_volume(volume)
         self._loop.renew(ready.renewal)
         self._brains, self._restart_needed = ready.brains, ready.restart_needed
+        if ready.learned is not None:
+            self._loop.emit(DevicesLearned(frame=frame, devices=ready.learned))
         self._ready, self._wish = None, _Wish()
 
 
@@ -163,7 +181,8 @@ def _read(path: Path, old: LoadedConfig) -> tuple[LoadedConfig, tuple[str, ...]]
         audio=replace(before.audio, volume=new.audio.volume),
         wake=new.wake,
         listening=new.listening,
-        home=replace(new.home, language=before.home.language),  # recognizer and voice speak that one
+        # Recognizer and voice speak that language, and the broker was asked for announcements or not.
+        home=replace(new.home, language=before.home.language, learn=before.home.learn),
     )
     return _with(old, config), _differences(config, new)
 

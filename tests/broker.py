@@ -138,14 +138,16 @@ class Relay:
 class Subscriber:
     """Hears everything below `voice/`, and publishes what a test wants to send."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *further: str) -> None:
+        """`further`: topics that it listens to as well."""
         from paho.mqtt import client as paho
         from paho.mqtt.enums import CallbackAPIVersion
 
         self.messages: queue.Queue[Any] = queue.Queue()
         self._subscribed = threading.Event()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
-        self._client.on_connect = lambda client, *_: client.subscribe("voice/#", qos=1)
+        topics = [(topic, 1) for topic in ("voice/#", *further)]
+        self._client.on_connect = lambda client, *_: client.subscribe(topics)
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = lambda _client, _userdata, message: self.messages.put(message)
         self._client.connect("127.0.0.1", port)

@@ -1,9 +1,11 @@
 """The broker's configuration that we ship, with the real mosquitto: who may do what, and who must fail."""
 
+import queue
 import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -13,6 +15,8 @@ from typing import Any
 import pytest
 
 from appliance.commands import Volume
+from appliance.home.announced import Thing
+from appliance.mqtt.announced_devices import AnnouncedDevices
 from tests.broker import WAIT_S, Broker, wait_until
 from tests.test_doctor_broker import Authority
 from tests.test_mqtt_broker import AT, BASE, Kitchen, wake
@@ -100,6 +104,19 @@ def test_an_appliance_writes_its_own_topics_and_hears_its_own_commands(tmp_path:
         assert kitchen.commands.get(timeout=WAIT_S) == Volume(percent=30)
         wait_until(lambda: not kitchen.client.waiting_events, "all is confirmed")
         assert "access list" not in kitchen.client.status
+
+
+def test_an_appliance_hears_what_devices_announce(tmp_path: Path, broker: Broker) -> None:
+    heard: queue.Queue[tuple[Thing, ...]] = queue.Queue()
+    ear = AnnouncedDevices("homeassistant", lambda topic, things: heard.put(things), time.monotonic).ear
+    with (
+        closing(Client(broker, tmp_path, "homeassistant")) as home,
+        closing(kitchen_of(broker, tmp_path, ears=[ear])) as kitchen,
+    ):
+        kitchen.connected()
+        home.publish("homeassistant/switch/fan/config", '{"name": "Fan", "command_topic": "fan/set"}')
+        [fan] = heard.get(timeout=WAIT_S)
+        assert (fan.entity, fan.device.topic) == ("Fan", "fan/set")
 
 
 def test_one_appliance_can_neither_speak_for_another_nor_command_it(tmp_path: Path, broker: Broker) -> None:

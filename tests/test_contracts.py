@@ -18,6 +18,7 @@ from appliance.events import (
     AudioDropped,
     AudioProblem,
     CommandRefused,
+    DevicesLearned,
     EchoCancellationLost,
     EchoCancellationRestored,
     Event,
@@ -101,6 +102,7 @@ EXAMPLES: list[Event] = [
     SettingsChanged(
         frame=1090, wake_words=("alexa",), threshold=0.0, volume=40, restart_needed=("mqtt.host", "audio.speaker")
     ),
+    DevicesLearned(frame=1092, devices=12),
     CommandRefused(frame=1095, reason="command volume: not a flat JSON value; send 0..100", count=3),
     Failed(frame=1100, session=3, stage="recognizer", error="The model ran out of memory."),
 ]

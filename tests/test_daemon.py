@@ -1,5 +1,7 @@
 """The running daemon with real models and a real broker: what a subscriber sees, commands, and its end."""
 
+import dataclasses
+import itertools
 import json
 import os
 import re
@@ -26,13 +28,14 @@ from appliance.commands import Command, CommandRefused, Mute, Reload, Restart, T
 from appliance.config import Mqtt
 from appliance.config_files import LoadedConfig
 from appliance.daemon import Daemon
-from appliance.events import Event, Failed, SettingsChanged, StateChanged, event_type
+from appliance.events import ActionDone, DevicesLearned, Event, Failed, SettingsChanged, StateChanged, event_type
 from appliance.ledger import LEDGER
 from appliance.models import ModelStore
 from appliance.notify import Notifier
 from appliance.status import MicrophoneStatus, WakeWordStatus
 from appliance.status_socket import StatusError, ask_daemon, candidates
 from tests.broker import Broker, Subscriber, free_port, wait_until
+from tests.test_announced import ZIGBEE2MQTT
 
 pytestmark = [pytest.mark.model, pytest.mark.broker]
 
@@ -168,6 +171,48 @@ def test_without_a_broker_the_voice_works_on(brains: Brains, question: list[Fram
     assert done["action_done"].ok is False, "the light could not be reached, and that is told"
     assert "could not reach" in str(done["reply"].text).lower().replace("couldn't", "could not")
     assert "nothing listens there" in daemon.mqtt_status
+
+
+class UntilLearned(Paced):
+    """A quiet room until the devices of the house are known; then somebody speaks."""
+
+    def __init__(self, frames: list[Frame]) -> None:
+        super().__init__(frames)
+        self.learned = threading.Event()
+
+    def frames(self) -> Iterator[Frame]:
+        started, index = time.monotonic(), 0
+        waiting = iter(lambda: self.learned.is_set() or index > 60 * FRAMES_PER_S, True)
+        for pcm in itertools.chain((silent_pcm() for _ in waiting), (frame.pcm for frame in self._frames)):
+            time.sleep(max(0.0, started + index * FRAME_MS / 1000 - time.monotonic()))
+            yield Frame(index, pcm)
+            index += 1
+
+
+def test_a_light_that_announces_itself_is_switched_with_no_configuration_at_all(
+    broker: Broker, brains: Brains, question: list[Frame], tmp_path: Path
+) -> None:
+    file = tmp_path / "appliance.toml"
+    file.write_text(f"[device]\nid = 'test'\n[home]\nfile = ''\n[mqtt]\nhost = '127.0.0.1'\nport = {broker.port}\n")
+    loaded = dataclasses.replace(config_files.load(file), state=tmp_path)
+    announced = ZIGBEE2MQTT | {"command_topic": "house/light/set"}
+    with Subscriber(broker.port, "house/#") as subscriber:
+        subscriber.send("homeassistant/light/0x1/light/config", json.dumps(announced), retain=True)
+        source, heard = UntilLearned(question), list[Event]()
+
+        def listen(event: Event) -> None:
+            heard.append(event)
+            if isinstance(event, DevicesLearned):
+                source.learned.set()
+
+        empty = reload_brains(loaded, brains)
+        assert empty.home.devices == ()
+        Daemon(empty, source, SilentSpeaker(), notifier=Notifier({}), listeners=[listen]).run()
+        assert json.loads(subscriber.next("house/light/set").payload) == {"state": "ON"}
+        subscriber.send("homeassistant/light/0x1/light/config", "", retain=True)
+    assert [event.devices for event in heard if isinstance(event, DevicesLearned)] == [1]
+    assert [event.ok for event in heard if isinstance(event, ActionDone)] == [True]
+    assert [device.id for device in reload_brains(loaded, brains).home.devices] == ["kitchen_light"], "after a restart"
 
 
 def quietly(seconds: float) -> list[Frame]:

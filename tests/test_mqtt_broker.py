@@ -10,7 +10,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
@@ -35,6 +35,7 @@ from appliance.events import (
 )
 from appliance.mqtt.client import MqttClient
 from appliance.mqtt.discovery import Appearance
+from appliance.mqtt.ear import Ear
 from appliance.mqtt.home_assistant import Announcer
 from appliance.mqtt.topics import Topics
 from tests.broker import WAIT_S, Broker, Relay, Subscriber, wait_until
@@ -63,6 +64,7 @@ class Kitchen:
         state: Path | None = None,
         discovery: Literal["device", "entity", "off"] | None = None,
         prefix: str = "voice/ha",
+        ears: Sequence[Ear] = (),
         **settings: Any,
     ) -> None:
         shown = Appearance(topics=Topics("kitchen"), version="1.0", name="Kitchen", area="", wake_words=("alexa",))
@@ -76,6 +78,7 @@ class Kitchen:
             free_slots=frozenset({"item"}),
             state=state,
             announcer=Announcer(HomeAssistant(prefix=prefix, discovery=discovery), shown) if discovery else None,
+            ears=ears,
         ).start()
 
     def close(self) -> None:

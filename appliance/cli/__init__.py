@@ -15,7 +15,7 @@ from appliance import config_files
 from appliance.errors import ApplianceError
 
 VERBS = (
-    *("run", "demo", "replay", "understand", "say", "devices", "doctor", "status"),
+    *("run", "demo", "replay", "understand", "say", "devices", "home", "doctor", "status"),
     *("tune", "loopback", "models", "sentences", "bench", "version"),
 )
 """The verbs, each the name of a module beside this one, in the order of `--help`."""

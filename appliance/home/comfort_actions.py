@@ -7,7 +7,7 @@ subscribes can act on it.
 from collections.abc import Callable
 from typing import Final
 
-from appliance.home.device_actions import device_named, published
+from appliance.home.device_actions import device_named, filled, published
 from appliance.home.turn import Done, Turn
 from appliance.understanding.home_file import ALL_AREAS, Device
 
@@ -36,7 +36,7 @@ def cover_set(turn: Turn) -> Done:
         return turn.regrets("percent_range", f"{percent} percent")
 
     def message(device: Device) -> tuple[str | None, str]:
-        return device.position_topic, str(percent)
+        return device.position_topic, filled(device.position_payload, {"position": percent})
 
     return _sent(turn, "cover", "cover_set", message, percent=turn.phrases.number(percent))
 
@@ -46,7 +46,7 @@ def temperature_set(turn: Turn) -> Done:
     degrees = turn.number("degrees")
 
     def message(device: Device) -> tuple[str | None, str]:
-        return device.temperature_topic, f"{degrees:g}"
+        return device.temperature_topic, filled(device.temperature_payload, {"temperature": degrees})
 
     return _sent(turn, "climate", "temperature_set", message, degrees=turn.phrases.number(degrees))
 

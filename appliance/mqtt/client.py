@@ -9,7 +9,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,7 @@ from appliance.events import (
 )
 from appliance.mqtt.broker_access import read_access, reconnect_pause_s
 from appliance.mqtt.connection import DRAIN_WAIT_S, FAREWELL_WAIT_S, Connection
+from appliance.mqtt.ear import Ear
 from appliance.mqtt.health import BrokerHealth
 from appliance.mqtt.home_assistant import BIRTH_PAUSE_S, Announcer
 from appliance.mqtt.inbound import CommandGate
@@ -55,6 +56,9 @@ lost packets again after 0.2, 0.6 and 1.4 s, and whoever spoke should not wait l
 LARGEST_PACKET_BYTES: Final = 16_384
 """The broker is asked (MQTT 5) to send nothing larger: a command has at most 4,096 bytes, its topic some dozens."""
 
+LARGEST_HEARD_BYTES: Final = 131_072
+"""The same where others than commands are listened to, such as announcements of devices."""
+
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -73,6 +77,7 @@ class MqttClient:
         free_slots: frozenset[str],
         state: Path | None = None,
         announcer: Announcer | None = None,
+        ears: Sequence[Ear] = (),
     ) -> None:
         """Read password and certificates; connect to nothing yet.
 
@@ -80,6 +85,7 @@ class MqttClient:
         or raises CommandRefused. `on_refused`, in that thread, too, is told of refusals: at most once a minute the
         newest reason and how many there were. `publish_text` and `free_slots`: see `events.without_text`.
         `announcer`: makes it known to Home Assistant; None: nothing is said there, nor taken back.
+        `ears`: who else listens there.
         `state`: folder in which events wait on disk for the broker; without one they wait in memory.
 
         Raises ConfigError.
@@ -98,6 +104,7 @@ class MqttClient:
         self._retain(self._topics.availability, ONLINE.encode())
         self._retain(self._topics.state, State.IDLE.value.encode())
         self._announcer = announcer
+        self._ears = tuple(ears)
         for topic, payload in announcer.messages.items() if announcer else ():
             self._retain(topic, payload)
         self._repeat: threading.Timer | None = None
@@ -266,7 +273,7 @@ class MqttClient:
         properties = None
         if mqtt5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.MaximumPacketSize = LARGEST_PACKET_BYTES
+            properties.MaximumPacketSize = LARGEST_HEARD_BYTES if self._ears else LARGEST_PACKET_BYTES
             properties.UserProperty = ("appliance", self._version)
         # A session of its own each time: a command that nobody was there to hear is stale. paho gives a connection up
         # after two keep-alives without a sign of life; 3/4 of ours makes that the 1.5 that the configuration promises.
@@ -281,7 +288,8 @@ class MqttClient:
         """Subscribe before `online` is said, so that whoever waits for it can command at once."""
         from paho.mqtt.subscribeoptions import SubscribeOptions
 
-        for topics in (self._topics.commands, *(self._announcer.filters if self._announcer else ())):
+        heard = (topics for ear in self._ears for topics in ear.filters)
+        for topics in (self._topics.commands, *(self._announcer.filters if self._announcer else ()), *heard):
             if mqtt5:
                 client.subscribe(topics, options=SubscribeOptions(qos=1, retainAsPublished=True))
             else:
@@ -290,8 +298,13 @@ class MqttClient:
         self._outgoing.opened()
 
     def _heard(self, topic: str, payload: bytes, retained: bool) -> None:
+        listening = [ear for ear in self._ears if ear.concerns(topic)]
+        for ear in listening:
+            ear.hear(topic, payload, retained)
         if self._announcer is not None and self._announcer.concerns(topic):
             self._heard_home_assistant(self._announcer, topic, payload)
+            return
+        if listening:
             return
         command = self._gate.admit(topic.rpartition("/")[2], payload, retained=retained)
         if command is None:

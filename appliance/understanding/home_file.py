@@ -73,10 +73,19 @@ class Device(Struct, frozen=True, forbid_unknown_fields=True):
     payload_on: Payload = "ON"
     payload_off: Payload = "OFF"
     brightness_topic: str | None = None
-    """Where a percentage, 0..100 as plain text, is published; lights only; None: it cannot be dimmed."""
+    """Where the brightness is published; lights only; None: it cannot be dimmed."""
+
+    brightness_payload: Payload = "{level}"
+    """`{level}`: a whole number, 0..`brightness_max`."""
+
+    brightness_max: Annotated[int, Meta(ge=1, le=65_535)] = 100
+    """The level of 100 percent."""
 
     color_topic: str | None = None
-    """Where a colour, red, green and blue as `255,127,0`, is published; lights only; None: it has but one."""
+    """Where a colour is published; lights only; None: it has but one."""
+
+    color_payload: Payload = "{red},{green},{blue}"
+    """`{red}`, `{green}`, `{blue}` 0..255; `{hue}` 0..360, `{saturation}` 0..100; `{x}`, `{y}` of CIE 1931."""
 
     payload_open: Payload = "OPEN"
     payload_close: Payload = "CLOSE"
@@ -85,10 +94,16 @@ class Device(Struct, frozen=True, forbid_unknown_fields=True):
     """It is asked about before anything is done with it: a door, an oven."""
 
     position_topic: str | None = None
-    """Where a position, 0 (closed)..100 (open) as plain text, is published; covers only; None: it opens and closes."""
+    """Where a position is published; covers only; None: it opens and closes."""
+
+    position_payload: Payload = "{position}"
+    """`{position}`: 0 (closed)..100 (open)."""
 
     temperature_topic: str | None = None
-    """Where a temperature in the degrees of the home, such as `21.5`, is published; climate only."""
+    """Where a temperature is published; climate only."""
+
+    temperature_payload: Payload = "{temperature}"
+    """`{temperature}`: in the degrees of the home, such as `21.5`."""
 
     step_topic: str | None = None
     """Where a change of temperature in degrees, such as `1` or `-1`, is published; climate only."""
