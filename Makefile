@@ -45,6 +45,11 @@ venv: .venv/.stamp-device ## make .venv: the packages of the device, by their ha
 	@$(PIP) check
 	@touch $@
 
+.PHONY: wyoming
+wyoming: .venv/.stamp-device ## install what `appliance wyoming` needs: wake word, recognizer and voice for Home Assistant
+	@$(PIP) install $(FROM_HASHES) -r requirements/wyoming.txt
+	@$(PIP) check
+
 # TensorFlow and the device's packages want different versions of numpy, so the tools have an environment of their own.
 .PHONY: venv-tools
 venv-tools: .venv-tools/.stamp ## make .venv-tools: what trains and quantizes wake words, by its hashes
@@ -181,7 +186,7 @@ check-nodered: system-packages .venv/.stamp-dev ## ask a real Node-RED whether t
 lock: ## resolve requirements/*.in again (needs uv; UPGRADE=1 takes the newest versions)
 	@command -v "$(UV)" >/dev/null || { \
 	    echo "make lock: needs uv, a package resolver; install it with pip into an environment of its own, or name it: make lock UV=PATH" >&2; exit 1; }
-	@cd requirements && for name in device dev build tools ha; do \
+	@cd requirements && for name in device wyoming dev build tools ha; do \
 	    "$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	        --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade) $$name.in -o $$name.txt || exit 1; done
 	@echo "lock: requirements/*.txt are resolved"

@@ -117,6 +117,8 @@ LEDGER = (
     Buffer(
         "learning: _by_topic", None, 0, f"what the house announces: {THINGS_MAX} things", "the newest is passed over"
     ),
+    Buffer("wyoming.wire: _held", None, 0, "an event comes in pieces", "refused: an event is bounded"),
+    Buffer("wyoming.mouth: parts", None, 0, "a client takes more slowly than the voice speaks", "never: one sentence"),
     Buffer("mqtt.outgoing: _at_once", None, 0, f"a slow broker: {AT_ONCE_LIMIT} messages", "BrokerError to the action"),
 )
 

@@ -1,4 +1,4 @@
-"""Real-time priority for the two threads that must not be late: capture and frame loop."""
+"""Real-time priority for the two threads that must not be late: capture and frame loop; less for who serves others."""
 
 import os
 import sys
@@ -19,3 +19,12 @@ def ask_for_priority() -> str:
     except OSError as error:
         return f"ordinary priority ({error.strerror}); under load sound may be lost, the systemd unit allows SCHED_RR"
     return f"real-time priority {REALTIME_PRIORITY}"
+
+
+SERVING_NICE = 10
+"""Of a process that serves others: gets a tenth of what the daemon's own threads get where both want all (sched(7))."""
+
+
+def step_back() -> None:
+    """Lower priority for this process and what it starts; nothing gives it back."""
+    os.nice(SERVING_NICE)

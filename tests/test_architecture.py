@@ -45,6 +45,7 @@ LAYERS = {
     "appliance.garbage": Layer.FACTS,
     "appliance.inbox": Layer.FACTS,
     "appliance.intent": Layer.FACTS,
+    "appliance.refusals": Layer.FACTS,
     "appliance.service_level": Layer.FACTS,
     "appliance.status": Layer.FACTS,
     "appliance.worker": Layer.FACTS,
@@ -105,6 +106,9 @@ LAYERS = {
     "appliance.voice.piper_process.*": Layer.ADAPTERS,
     "appliance.wake": Layer.ADAPTERS,
     "appliance.wake.*": Layer.ADAPTERS,
+    "appliance.wyoming": Layer.ADAPTERS,
+    "appliance.wyoming.server": Layer.ADAPTERS,
+    "appliance.wyoming.wire": Layer.ADAPTERS,
     "appliance.acting": Layer.DAEMON,
     "appliance.assembly": Layer.DAEMON,
     "appliance.brains": Layer.DAEMON,
@@ -125,6 +129,7 @@ LAYERS = {
     "appliance.replay": Layer.DAEMON,
     "appliance.reporting": Layer.DAEMON,
     "appliance.speaking": Layer.DAEMON,
+    "appliance.wyoming.*": Layer.DAEMON,
     "appliance.__main__": Layer.CLI,
     "appliance.bench": Layer.CLI,
     "appliance.bench.*": Layer.CLI,
@@ -149,6 +154,7 @@ HOMES = {
     "tflite_runtime": {"appliance.runtimes.tflite"},
     "unicode_rbnf": {"appliance.home.phrases"},
     "vosk": {"appliance.runtimes.vosk"},
+    "wyoming": {"appliance.wyoming.*"},
     "yaml": {"appliance.understanding.*"},
 }
 """Heavy package -> the files that may import it, inside the function that needs it; nothing else imports it."""

@@ -14,11 +14,12 @@ import appliance
 from appliance import config
 from appliance.config_files import PROJECT, SHIPPED_CONFIG
 
-LOCKS = ("device", "dev", "build")
+LOCKS = ("device", "wyoming", "dev", "build")
 VERBS = (
     *(
         "help",
         "venv",
+        "wyoming",
         "venv-tools",
         "models",
         "demo",

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from typing import Final
 
 from appliance.commands import Command, CommandRefused, parse
+from appliance.refusals import Refusals
 
 RATE_PER_S: Final = 20
 """Commands let through a second, and as many at once: more than a person or an automation means, cheap to serve."""
-
-TELL_EVERY_S: Final = 60.0
 
 
 class TokenBucket:
@@ -40,13 +39,9 @@ class CommandGate:
 
     def __init__(self, clock: Callable[[], float], tell: Callable[[str, int], None]) -> None:
         """`clock`: seconds that only grow. `tell` gets the newest reason, and how many were refused since last told."""
-        self._clock = clock
-        self._tell = tell
         self._bucket = TokenBucket(RATE_PER_S, clock)
+        self._refusals = Refusals(clock, tell)
         self._admitted = 0
-        self._refused = 0
-        self._told_refused = 0
-        self._told_s = -TELL_EVERY_S + clock()
 
     @property
     def admitted(self) -> int:
@@ -56,7 +51,7 @@ class CommandGate:
     @property
     def refused(self) -> int:
         """How many messages were refused since the start."""
-        return self._refused
+        return self._refusals.count
 
     def admit(self, name: str, payload: bytes, *, retained: bool) -> Command | None:
         """The command, or None when it is refused. `name`: last level of the topic. Never raises."""
@@ -74,8 +69,4 @@ class CommandGate:
 
     def refuse(self, reason: str) -> None:
         """Count one more that is not carried out."""
-        self._refused += 1
-        now_s = self._clock()
-        if now_s - self._told_s >= TELL_EVERY_S:
-            self._tell(reason, self._refused - self._told_refused)
-            self._told_s, self._told_refused = now_s, self._refused
+        self._refusals.add(reason)

@@ -107,10 +107,8 @@ class VoskRecognizer:
         return Hypotheses(tuple(likelihoods), tuple(likelihoods.values()), any_wake_heard)
 
     def dictate(self, pcm: Pcm) -> str:
-        free = self._model.recognizer(None)
-        parts = [json.loads(free.Result()).get("text", "")] if free.AcceptWaveform(pcm.tobytes()) else []
-        parts.append(json.loads(free.FinalResult()).get("text", ""))
-        return self._command(" ".join(part for part in parts if part))[0]
+        free = Dictation(self._model)
+        return self._command(" ".join(part for part in (free.accept(pcm), free.finish()) if part))[0]
 
     def _make(self) -> Any:
         # A new one for each utterance (20 ms): the adaptation to the last speaker's voice and level, which Vosk's own
@@ -129,6 +127,25 @@ class VoskRecognizer:
         while words and words[0] == UNKNOWN:
             words.pop(0)
         return " ".join(words), heard
+
+
+class Dictation:
+    """Free speech, of any words that the model knows, while it is being said."""
+
+    def __init__(self, model: VoskModel) -> None:
+        self._free = model.recognizer(None)
+
+    def accept(self, pcm: Pcm) -> str:
+        """Eat the next samples (int16, 16 kHz, any length); the words that a pause has ended with them, mostly none."""
+        return _text(self._free.Result()) if self._free.AcceptWaveform(pcm.tobytes()) else ""
+
+    def finish(self) -> str:
+        """The words since the last pause."""
+        return _text(self._free.FinalResult())
+
+
+def _text(result: str) -> str:
+    return str(json.loads(result).get("text", ""))
 
 
 def _training_text(sentences: Sequence[str], wake_phrases: Sequence[str]) -> list[str]:

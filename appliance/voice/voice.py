@@ -7,6 +7,7 @@ second of speech takes 0.06 to 0.1 s to make on a desktop core, and much longer 
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import pairwise
 from typing import Final, Protocol
 
 import numpy as np
@@ -81,6 +82,11 @@ def split_sentences(text: str, abbreviations: Collection[str] = ()) -> list[str]
     return [part for part in parts if any(character.isalnum() for character in part)]
 
 
+def whole_to(text: str, abbreviations: Collection[str] = ()) -> int:
+    """Of a text that is still being written: up to which character it consists of whole sentences."""
+    return max(_ends(text, abbreviations), default=0)
+
+
 def cleaned(text: str) -> str:
     """The text on one line, without control characters or the brackets by which speech programs take raw phonemes."""
     spaced = "".join(" " if unicodedata.category(character) == "Cc" else character for character in text)
@@ -107,13 +113,16 @@ _DOTTED: Final = re.compile(r"(?:[^\W\d]\.)+", re.IGNORECASE)
 
 
 def _sentences(text: str, abbreviations: Collection[str]) -> list[str]:
-    sentences, start = [], 0
+    borders = [0, *_ends(text, abbreviations), len(text)]
+    return [text[start:end].strip() for start, end in pairwise(borders)]
+
+
+def _ends(text: str, abbreviations: Collection[str]) -> Iterator[int]:
+    """Where sentences end: the index of the character after each."""
     for end in _SENTENCE_END.finditer(text):
         word = text[text.rfind(" ", 0, end.start()) + 1 : end.end()].lstrip("\"'\u201c\u2018([").lower()
         if word not in abbreviations and not _DOTTED.fullmatch(word):
-            sentences.append(text[start : end.end()].strip())
-            start = end.end()
-    return [*sentences, text[start:].strip()]
+            yield end.end()
 
 
 def _clauses(sentence: str) -> list[str]:
