@@ -292,6 +292,17 @@ class Privacy(Struct, frozen=True, forbid_unknown_fields=True):
     ] = False
 
 
+class Update(Struct, frozen=True, forbid_unknown_fields=True):
+    """Newer versions: where they come from, and who must have signed them."""
+
+    source: Annotated[
+        str, Meta(description="Path, file:///path or https://host/path of an update; empty: only what --from names.")
+    ] = ""
+    key_file: Annotated[
+        str, Meta(description="Public Ed25519 key (PEM) of whoever makes the updates, beside this file.")
+    ] = "update-key.pem"
+
+
 class Log(Struct, frozen=True, forbid_unknown_fields=True):
     """The journal."""
 
@@ -314,6 +325,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     service: Service = Service()
     metrics: Metrics = Metrics()
     privacy: Privacy = Privacy()
+    update: Update = Update()
     log: Log = Log()
 
 

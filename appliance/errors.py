@@ -7,6 +7,7 @@ ApplianceError
 ├── ModelError       a model is missing, broken or not what it says
 │   └── UnknownModelError   nobody knows a model of that name           exit code 2
 ├── StageError       a stage failed while running; it is reset and the daemon goes on
+├── UpdateError      an update is not what it must be, or cannot be installed
 └── BrokerError      the MQTT broker refused or is not there
 
 A message is one sentence: what, where, and what to do.
@@ -47,6 +48,10 @@ class UnknownModelError(ModelError):
 
 class StageError(ApplianceError):
     """A stage failed while running; the daemon resets it and goes on."""
+
+
+class UpdateError(ApplianceError):
+    """An update is not what it must be, or cannot be installed; what was used before is used on."""
 
 
 class BrokerError(ApplianceError):

@@ -166,5 +166,5 @@ def _fetch_rest(url: str, part: Path, report: Report, open_url: OpenUrl, limit_b
                 report.progress(url, done, total)
     if max(done, total or 0) > limit_bytes:
         part.unlink()
-        raise ModelError(f"{url} sends more than {limit_bytes / 1e6:.1f} MB, which is too much for this model")
+        raise ModelError(f"{url} sends more than {limit_bytes / 1e6:.1f} MB, which is too much")
     return total is None or done == total

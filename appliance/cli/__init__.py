@@ -16,7 +16,7 @@ from appliance.errors import ApplianceError
 
 VERBS = (
     *("run", "demo", "replay", "understand", "say", "devices", "home", "doctor", "status"),
-    *("tune", "loopback", "models", "sentences", "wyoming", "bench", "version"),
+    *("tune", "loopback", "models", "sentences", "wyoming", "bench", "update", "version"),
 )
 """The verbs, each the name of a module beside this one, in the order of `--help`."""
 
