@@ -1,4 +1,4 @@
-"""Commands from outside: what a subscriber may ask of the appliance, and how its bytes become one of nine facts.
+"""Commands from outside: what a subscriber may ask of the appliance, and how its bytes become one of ten facts.
 
 A command arrives as a name (`volume`) and a payload: a bare scalar (`50`) or a JSON object (`{"percent": 50}`), as
 `command_schema` publishes it. Whatever is not exactly that is refused in one sentence and changes nothing. No sentence
@@ -80,6 +80,10 @@ class WakeWord(_Command, frozen=True):
     ]
 
 
+class FalseWake(_Command, frozen=True):
+    """Tell that the newest wake was not meant for the appliance; it is counted, and what it led to ends."""
+
+
 class Reload(_Command, frozen=True):
     """Read the configuration and the home file again; the old ones stay where the new ones are wrong."""
 
@@ -88,7 +92,7 @@ class Restart(_Command, frozen=True):
     """End, and start anew."""
 
 
-Command = Say | Listen | Stop | Mute | Volume | Threshold | WakeWord | Reload | Restart
+Command = Say | Listen | Stop | Mute | Volume | Threshold | WakeWord | FalseWake | Reload | Restart
 """Every command there is."""
 
 _FORMS: Final[dict[str, tuple[type[Command], str]]] = {
@@ -99,6 +103,7 @@ _FORMS: Final[dict[str, tuple[type[Command], str]]] = {
     "volume": (Volume, '0..100, or {"percent": 50}'),
     "threshold": (Threshold, '0..1, or {"score": 0.8}'),
     "wake_word": (WakeWord, 'the name of a wake word, or {"word": "hey_jarvis"}'),
+    "false_wake": (FalseWake, "an empty payload"),
     "reload": (Reload, "an empty payload"),
     "restart": (Restart, "an empty payload"),
 }

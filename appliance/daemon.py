@@ -27,6 +27,7 @@ from appliance.clock import SystemClock
 from appliance.commands import (
     Command,
     CommandRefused,
+    FalseWake,
     Listen,
     Mute,
     Reload,
@@ -42,7 +43,7 @@ from appliance.config_files import MANIFEST
 from appliance.errors import ApplianceError, BrokerError, ConfigError, StageError
 from appliance.events import CommandRefused as CommandWasRefused
 from appliance.events import Event, without_text
-from appliance.facts import AskedToListen, AskedToMute, AskedToSay, AskedToStop, Fact, StageFailed
+from appliance.facts import AskedToListen, AskedToMute, AskedToSay, AskedToStop, Fact, StageFailed, WakeDisowned
 from appliance.home.announced import Thing
 from appliance.inbox import Inbox
 from appliance.learning import Learning
@@ -319,6 +320,8 @@ class Daemon:
                 return AskedToStop(frame=frame)
             case Mute():
                 return AskedToMute(frame=frame, on=command.on)
+            case FalseWake():
+                return WakeDisowned(frame=frame)
             case Volume():
                 self._loop.set_volume(command.percent)
             case Threshold():

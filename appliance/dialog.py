@@ -36,6 +36,7 @@ from appliance.facts import (
     StopHeard,
     TurnTimedOut,
     Understood,
+    WakeDisowned,
     Woken,
 )
 
@@ -82,6 +83,7 @@ TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {
     (State.IDLE, AskedToListen): (Handlers._asked_to_listen, (State.LISTENING,)),
     (State.IDLE, AskedToStop): (Handlers._asked_to_stop, (State.IDLE,)),
     (State.IDLE, AskedToMute): (Handlers._asked_to_mute, (State.IDLE, State.MUTED)),
+    (State.IDLE, WakeDisowned): (Handlers._wake_disowned, (State.IDLE,)),
     (State.IDLE, StageFailed): (Handlers._stage_failed, (State.IDLE,)),
     (State.LISTENING, CommandBegan): (Handlers._began, (State.LISTENING,)),
     (State.LISTENING, PartlyHeard): (Handlers._partly, (State.LISTENING,)),
@@ -94,6 +96,7 @@ TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {
     (State.LISTENING, AskedToListen): (Handlers._asked_to_listen, (State.LISTENING,)),
     (State.LISTENING, AskedToStop): (Handlers._asked_to_stop, (State.IDLE,)),
     (State.LISTENING, AskedToMute): (Handlers._asked_to_mute, (State.LISTENING, State.MUTED)),
+    (State.LISTENING, WakeDisowned): (Handlers._wake_disowned, (State.LISTENING, *_AFTER)),
     (State.LISTENING, StageFailed): (Handlers._stage_failed, (State.LISTENING,)),
     (State.LISTENING, TurnTimedOut): (Handlers._timed_out, (State.SPEAKING,)),
     (State.FOLLOWING_UP, Woken): (Handlers._wake, (State.LISTENING,)),
@@ -108,6 +111,7 @@ TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {
     (State.FOLLOWING_UP, AskedToListen): (Handlers._asked_to_listen, (State.LISTENING,)),
     (State.FOLLOWING_UP, AskedToStop): (Handlers._asked_to_stop, (State.IDLE,)),
     (State.FOLLOWING_UP, AskedToMute): (Handlers._asked_to_mute, (State.FOLLOWING_UP, State.MUTED)),
+    (State.FOLLOWING_UP, WakeDisowned): (Handlers._wake_disowned, (State.FOLLOWING_UP, *_AFTER)),
     (State.FOLLOWING_UP, StageFailed): (Handlers._stage_failed, (State.FOLLOWING_UP,)),
     (State.FOLLOWING_UP, TurnTimedOut): (Handlers._timed_out, (State.SPEAKING,)),
     (State.THINKING, Woken): (Handlers._wake, (State.LISTENING,)),
@@ -119,6 +123,7 @@ TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {
     (State.THINKING, AskedToListen): (Handlers._asked_to_listen, (State.LISTENING,)),
     (State.THINKING, AskedToStop): (Handlers._asked_to_stop, (State.IDLE,)),
     (State.THINKING, AskedToMute): (Handlers._asked_to_mute, (State.THINKING, State.MUTED)),
+    (State.THINKING, WakeDisowned): (Handlers._wake_disowned, (State.THINKING, *_AFTER)),
     (State.THINKING, StageFailed): (Handlers._stage_failed, (State.THINKING, State.SPEAKING)),
     (State.THINKING, TurnTimedOut): (Handlers._timed_out, (State.SPEAKING,)),
     (State.SPEAKING, Woken): (Handlers._wake, (State.LISTENING, State.SPEAKING)),
@@ -132,6 +137,7 @@ TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {
     (State.SPEAKING, AskedToListen): (Handlers._asked_to_listen, (State.LISTENING, State.SPEAKING)),
     (State.SPEAKING, AskedToStop): (Handlers._asked_to_stop, (State.IDLE, State.MUTED)),
     (State.SPEAKING, AskedToMute): (Handlers._asked_to_mute, (State.SPEAKING, State.MUTED)),
+    (State.SPEAKING, WakeDisowned): (Handlers._wake_disowned, _AFTER),
     (State.SPEAKING, StageFailed): (Handlers._stage_failed, (State.SPEAKING,)),
     (State.RINGING, Woken): (Handlers._wake, (State.LISTENING, State.RINGING)),
     (State.RINGING, StopHeard): (Handlers._stop_heard, (State.IDLE, State.RINGING)),
@@ -142,6 +148,7 @@ TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {
     (State.RINGING, AskedToListen): (Handlers._asked_to_listen, (State.LISTENING, State.RINGING)),
     (State.RINGING, AskedToStop): (Handlers._asked_to_stop, (State.IDLE, State.MUTED)),
     (State.RINGING, AskedToMute): (Handlers._asked_to_mute, (State.RINGING, State.MUTED)),
+    (State.RINGING, WakeDisowned): (Handlers._wake_disowned, (State.RINGING,)),
     (State.RINGING, StageFailed): (Handlers._stage_failed, (State.RINGING,)),
     (State.MUTED, Acted): (Handlers._acted, (State.MUTED,)),
     (State.MUTED, PlaybackStarted): (Handlers._playing, (State.SPEAKING,)),
@@ -150,6 +157,7 @@ TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {
     (State.MUTED, AskedToSay): (Handlers._asked_to_say, (State.SPEAKING,)),
     (State.MUTED, AskedToStop): (Handlers._asked_to_stop, (State.MUTED,)),
     (State.MUTED, AskedToMute): (Handlers._asked_to_mute, (State.MUTED, State.IDLE)),
+    (State.MUTED, WakeDisowned): (Handlers._wake_disowned, (State.MUTED,)),
     (State.MUTED, StageFailed): (Handlers._stage_failed, (State.MUTED,)),
 }
 """The specification: (state, kind of fact) -> (handler, the states it may lead to)."""

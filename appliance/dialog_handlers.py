@@ -53,10 +53,12 @@ from appliance.facts import (
     StopListening,
     TurnTimedOut,
     Understood,
+    WakeDisowned,
     Woken,
 )
 from appliance.intent import Intent
 from appliance.marks import Marks
+from appliance.wakes import Wakes
 
 PRE_ROLL_FRAMES = frames_of_ms(1500)
 """The recognizer hears so much before the detection: the whole wake word, which engines detect at most 0.3 s after its
@@ -88,6 +90,7 @@ class Handlers:
         self._sessions = 0
         self._turn = 0
         self._marks = Marks()
+        self._wakes = Wakes()
         self._last_reply: str | None = None
         self._done: Intent | None = None
         """What was done last."""
@@ -215,7 +218,11 @@ class Handlers:
         if self.listens:
             self._tell_times(fact.frame)
         self._open_session()
-        self._emit(WakeDetected(frame=fact.frame, word=fact.word, engine=fact.engine, score=fact.score))
+        woken = WakeDetected(
+            frame=fact.frame, session=self.session, word=fact.word, engine=fact.engine, score=fact.score
+        )
+        self._emit(woken)
+        self._wakes.woke(woken)
         return self._listen(fact.frame, fact.word_end)
 
     def _asked_to_listen(self, fact: AskedToListen) -> State:
@@ -228,14 +235,17 @@ class Handlers:
 
     def _leave(self, frame: int) -> None:
         """Give up what is going on, so that something else can begin; a session that listens goes on to listen."""
+        self._break_off(frame)
+        if not self.listens:
+            self._tell_times(frame)
+
+    def _break_off(self, frame: int) -> None:
         if self.sounds:
             self._order(Hush())
         if self.state is State.SPEAKING:
             self._emit(SpeakingEnded(frame=frame, reason="interrupted"))
         if self.listens and self._marks.began is not None:
             self._emit(SpeechEnded(frame=frame, reason="cancelled"))
-        if not self.listens:
-            self._tell_times(frame)
 
     def _settle(self, frame: int) -> State:
         """Give up everything, also what waits, and rest."""
@@ -348,6 +358,8 @@ class Handlers:
                     dry_run=fact.dry_run,
                 )
             )
+        if not outcome.disowns_wake:
+            self._wakes.answered(fact.session)
         if outcome.ends:
             self._ringing = ()
             if self.state is State.RINGING:
@@ -356,6 +368,8 @@ class Handlers:
         if self.state is not State.THINKING or fact.turn != self._turn:
             return self.state
         self._marks.acted = fact.frame
+        if outcome.disowns_wake:
+            return self._disown(fact.frame, aloud=True)
         self._done = fact.intent if outcome.ok else None
         reply = outcome.reply or (None if outcome.ok else self._apology)
         return self._answer(reply, fact.frame) if reply else self._finish(fact.frame)
@@ -421,6 +435,21 @@ class Handlers:
 
     def _asked_to_stop(self, fact: AskedToStop) -> State:
         return self._settle(fact.frame)
+
+    def _wake_disowned(self, fact: WakeDisowned) -> State:
+        return self._disown(fact.frame, aloud=False)
+
+    def _disown(self, frame: int, *, aloud: bool) -> State:
+        """Tell the wake that was not meant; what it led to ends, and so does the session in which it was said."""
+        reported = self._wakes.disowned(frame, aloud=aloud)
+        if reported is not None:
+            self._out.append(reported)
+        if not aloud and (reported is None or reported.session != self.session):
+            return self.state
+        self._break_off(frame)
+        if self.listens:
+            self._order(StopListening())
+        return self._finish(frame)
 
     def _stop_heard(self, fact: StopHeard) -> State:
         if self.muted:

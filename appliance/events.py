@@ -82,6 +82,16 @@ class StopDetected(Event, frozen=True, kw_only=True, tag="stop_detected"):
     score: Share
 
 
+class FalseWakeReported(Event, frozen=True, kw_only=True, tag="false_wake_reported"):
+    """Somebody told that a wake word was not meant for the appliance; `session` is the one that it began."""
+
+    word: str
+    engine: str
+    score: Share
+    woken: int
+    """Index of the frame at which it woke."""
+
+
 class SpeechStarted(Event, frozen=True, kw_only=True, tag="speech_started"):
     """The person began to say the command."""
 
@@ -372,6 +382,7 @@ AnyEvent = (
     | WakeDetected
     | WakeNearMissed
     | StopDetected
+    | FalseWakeReported
     | SpeechStarted
     | SpeechEnded
     | PartialTranscript

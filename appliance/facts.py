@@ -187,6 +187,13 @@ class AskedToMute:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WakeDisowned:
+    """Somebody tells that the newest wake was not meant for the appliance."""
+
+    frame: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageFailed:
     """A worker's job raised; the worker goes on."""
 
@@ -219,6 +226,7 @@ Fact = (
     | AskedToListen
     | AskedToStop
     | AskedToMute
+    | WakeDisowned
     | StageFailed
     | TurnTimedOut
 )

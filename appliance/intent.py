@@ -58,5 +58,8 @@ class Outcome:
     ends: bool = False
     """The person wants silence: rings stop, and nothing is said but the reply, if there is one."""
 
+    disowns_wake: bool = False
+    """The person tells that he was not talking to the appliance."""
+
     then: "Outcome | None" = None
     """What came of the second command of the same sentence; its reply is part of this one's."""

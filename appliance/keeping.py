@@ -16,7 +16,7 @@ from appliance.audio.format import FRAME_MS, Pcm, frames_of_ms
 from appliance.audio.ring import Ring
 from appliance.clock import Clock
 from appliance.errors import AudioError
-from appliance.events import Event, IntentRejected, WakeDetected, WakeNearMissed
+from appliance.events import Event, FalseWakeReported, IntentRejected, WakeDetected, WakeNearMissed
 from appliance.facts import Fact, StageFailed
 from appliance.inbox import Post
 from appliance.worker import Worker
@@ -65,12 +65,14 @@ class Keeping:
         self._failing = False
 
     def take(self, event: Event) -> None:
-        """Note a near miss, or a detection that nobody's speech followed."""
+        """Note a near miss, or a detection that nobody's speech followed or that was not meant."""
         match event:
             case WakeNearMissed():
                 self._note(event, due=event.frame + AFTER_FRAMES)
             case WakeDetected():
                 self._woken = event
+            case FalseWakeReported():
+                self._moments.append(_Moment(frame=event.woken, due=event.frame, word=event.word, score=event.score))
             case IntentRejected(reason="no_speech") if self._woken and self._woken.session == event.session:
                 self._note(self._woken, due=event.frame)
 

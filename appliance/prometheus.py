@@ -17,6 +17,7 @@ Labels = dict[str, str]
 _COUNTED: Final = {
     "frames": "Frames of 20 ms that went through the frame loop.",
     "wakes": "Wake words detected.",
+    "false_wakes": "Those of them that somebody told not to have been meant.",
     "rejected": "Commands not understood, or not said.",
     "turns": "Turns finished.",
     "frames_dropped": "Frames lost between the microphone and the frame loop.",

@@ -14,6 +14,7 @@ from appliance.events import (
     AudioDropped,
     Event,
     Failed,
+    FalseWakeReported,
     IntentRecognized,
     IntentRejected,
     LoadShed,
@@ -46,6 +47,9 @@ class Metrics(Struct, frozen=True, kw_only=True):
     uptime_s: int = 0
     frames: int = 0
     wakes: int = 0
+    false_wakes: int = 0
+    """Those of them that somebody told not to have been meant."""
+
     rejected: int = 0
     turns: int = 0
     last_turn_ms: int | None = None
@@ -295,6 +299,8 @@ class Recent:
         match event:
             case WakeDetected():
                 self._count(wakes=counted.wakes + 1)
+            case FalseWakeReported():
+                self._count(false_wakes=counted.false_wakes + 1)
             case IntentRecognized():
                 self._intent = event.intent
             case IntentRejected():

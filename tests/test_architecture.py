@@ -69,6 +69,7 @@ LAYERS = {
     "appliance.understanding": Layer.LOGIC,
     "appliance.understanding.*": Layer.LOGIC,
     "appliance.wake.trigger": Layer.LOGIC,
+    "appliance.wakes": Layer.LOGIC,
     "appliance.audio.convert": Layer.LIBRARIES,
     "appliance.model_fetch": Layer.LIBRARIES,
     "appliance.models": Layer.LIBRARIES,

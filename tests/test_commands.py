@@ -8,6 +8,7 @@ from appliance.commands import (
     PAYLOAD_LIMIT_BYTES,
     Command,
     CommandRefused,
+    FalseWake,
     Listen,
     Mute,
     Reload,
@@ -22,7 +23,7 @@ from appliance.commands import (
     parse,
 )
 
-NAMES = ("say", "listen", "stop", "mute", "volume", "threshold", "wake_word", "reload", "restart")
+NAMES = ("say", "listen", "stop", "mute", "volume", "threshold", "wake_word", "false_wake", "reload", "restart")
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,7 @@ NAMES = ("say", "listen", "stop", "mute", "volume", "threshold", "wake_word", "r
         ("wake_word", b"hey_jarvis", WakeWord(word="hey_jarvis")),
         ("wake_word", "Grüß Gott".encode(), WakeWord(word="Grüß Gott")),
         ("wake_word", b'{"word": "o\'clock"}', WakeWord(word="o'clock")),
+        ("false_wake", b"", FalseWake()),
         ("reload", b"", Reload()),
         ("restart", b"{}", Restart()),
     ],

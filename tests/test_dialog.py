@@ -59,6 +59,7 @@ from appliance.facts import (
     StopListening,
     TurnTimedOut,
     Understood,
+    WakeDisowned,
     Woken,
 )
 from appliance.intent import Intent, Outcome
@@ -95,12 +96,14 @@ STOP_WORD = StopHeard(frame=0, word="stop", score=0.9)
 MUTE = AskedToMute(frame=0, on=True)
 UNMUTE = AskedToMute(frame=0, on=False)
 FAILED = StageFailed(frame=0, stage="recognition", error="out of memory")
+DISOWNED = WakeDisowned(frame=0)
+NOT_YOU = replace(ACTED, intent=Intent(name="false_wake"), outcome=Outcome(ok=True, disowns_wake=True))
 HUNG = TurnTimedOut(frame=0)
 VOICE_FAILED = StageFailed(frame=0, stage="voice", error="hangs")
 
 EVERY_FACT: tuple[Fact, ...] = (
     *(WOKEN, BEGAN, ENDED, PARTLY, UNDERSTOOD, ACTED, STARTED, PLAYED, RANG, TIMED_OUT, SAY, LISTEN, HUSH, MUTE),
-    *(FAILED, HUNG, STOP_WORD, FORESEEN),
+    *(FAILED, HUNG, STOP_WORD, FORESEEN, DISOWNED),
 )
 
 SITUATIONS: dict[str, tuple[Fact, ...]] = {
@@ -117,6 +120,10 @@ SITUATIONS: dict[str, tuple[Fact, ...]] = {
     "following_up": (WOKEN, BEGAN, ENDED, ASKED, PLAYED),
     "following_up, a timer is over": (WOKEN, BEGAN, ENDED, ASKED, RANG, PLAYED),
     "following_up, a text waits": (WOKEN, BEGAN, ENDED, ASKED, SAY, PLAYED),
+    "listening because it was asked to": (LISTEN,),
+    "thinking because it was asked to": (LISTEN, BEGAN, ENDED),
+    "following_up because it was asked to": (LISTEN, BEGAN, ENDED, ASKED, PLAYED),
+    "apologizing, a timer is over": (WOKEN, BEGAN, ENDED, REFUSED, RANG),
     "asking": (WOKEN, BEGAN, ENDED, ASKED),
     "ringing": (RANG,),
     "ringing, a text waits": (RANG, SAY),
@@ -245,6 +252,26 @@ ROWS: list[tuple[str, Fact, State]] = [
     ("muted", MUTE, MUTED),
     ("muted", UNMUTE, IDLE),
     ("muted", FAILED, MUTED),
+    ("idle", DISOWNED, IDLE),
+    ("listening", DISOWNED, IDLE),
+    ("listening, a timer is over", DISOWNED, RINGING),
+    ("listening, a text waits", DISOWNED, SPEAKING),
+    ("listening because it was asked to", DISOWNED, LISTENING),
+    ("following_up", DISOWNED, IDLE),
+    ("following_up, a timer is over", DISOWNED, RINGING),
+    ("following_up, a text waits", DISOWNED, SPEAKING),
+    ("following_up because it was asked to", DISOWNED, FOLLOWING_UP),
+    ("thinking", DISOWNED, IDLE),
+    ("thinking, a timer is over", DISOWNED, RINGING),
+    ("thinking, a text waits", DISOWNED, SPEAKING),
+    ("thinking because it was asked to", DISOWNED, THINKING),
+    ("thinking", NOT_YOU, IDLE),
+    ("thinking because it was asked to", NOT_YOU, IDLE),
+    ("speaking", DISOWNED, IDLE),
+    ("apologizing, a timer is over", DISOWNED, RINGING),
+    ("speaking, a text waits", DISOWNED, SPEAKING),
+    ("ringing", DISOWNED, RINGING),
+    ("muted", DISOWNED, MUTED),
 ]
 
 Followed = list[Event | Order]

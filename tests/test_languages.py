@@ -108,7 +108,7 @@ def test_every_korean_phrasing_is_answered_in_korean(korean: Language, found: di
     for text, intent in found.items():
         if intent is not None:
             outcome = actions.perform(intent, situation).outcome
-            assert outcome.reply or outcome.ends or intent.name == "volume_mute", text
+            assert outcome.reply or outcome.ends or intent.name in ("volume_mute", "false_wake"), text
             assert not re.search(r"[A-Za-z{}]", outcome.reply or ""), text
 
 

@@ -60,7 +60,7 @@ def test_every_phrasing_is_answered(language: Language, found: dict[str, Intent 
         if intent is None:
             continue
         outcome = actions.perform(intent, situation).outcome
-        assert outcome.reply or outcome.ends or intent.name == "volume_mute", text
+        assert outcome.reply or outcome.ends or intent.name in ("volume_mute", "false_wake"), text
         assert outcome.ok or outcome.detail, text
         assert "{" not in (outcome.reply or ""), text
 

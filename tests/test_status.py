@@ -11,6 +11,7 @@ from appliance.events import (
     AudioDropped,
     Event,
     Failed,
+    FalseWakeReported,
     IntentRecognized,
     IntentRejected,
     LoadShed,
@@ -82,9 +83,11 @@ class TestRecent:
             AudioDropped(frame=2, frames=4),
             LoadShed(frame=2, what="recognition", since=1),
             Failed(frame=3, stage="voice", error="no voice"),
+            FalseWakeReported(frame=4, session=1, word="alexa", engine="int8", score=0.9, woken=1),
         )
         assert after(*events, MicrophoneLost(frame=3, device="USB")).counted == Metrics(
             wakes=2,
+            false_wakes=1,
             rejected=1,
             turns=1,
             last_turn_ms=3500,

@@ -94,7 +94,7 @@ def _facts(now: Now) -> list[str]:
         "broker": now.broker,
         "priorities": _priorities(now.priorities),
         "counted": (
-            f"wakes {metrics.wakes}, turns {metrics.turns}, rejected {metrics.rejected}, "
+            f"wakes {metrics.wakes} (false {metrics.false_wakes}), turns {metrics.turns}, rejected {metrics.rejected}, "
             f"frames dropped {metrics.frames_dropped}, events dropped {metrics.events_dropped}"
         ),
         "commands": f"accepted {metrics.commands_accepted}, refused {metrics.commands_refused}",

@@ -82,6 +82,7 @@ class Actions:
             done.outcome,
             reply=" ".join(filter(None, (done.outcome.reply, other.outcome.reply))) or None,
             ends=done.outcome.ends or other.outcome.ends,
+            disowns_wake=done.outcome.disowns_wake or other.outcome.disowns_wake,
             then=other.outcome,
         )
         return Done(outcome, (*done.changes, *other.changes))
@@ -145,6 +146,11 @@ def _volume_down(turn: Turn) -> Done:
 
 def _stop(turn: Turn) -> Done:
     return Done(Outcome(ok=True, ends=True), (StopRinging(),))
+
+
+def _false_wake(turn: Turn) -> Done:
+    """Nobody was talking to the appliance: it is told to those who count, and nothing more is said."""
+    return Done(Outcome(ok=True, disowns_wake=True))
 
 
 def _never_mind(turn: Turn) -> Done:
@@ -254,6 +260,7 @@ ACTIONS: Final[dict[str, Callable[[Turn], Done]]] = {
     "volume_ask": _volume_ask,
     "stop": _stop,
     "never_mind": _never_mind,
+    "false_wake": _false_wake,
     "undo": _undo,
     "repeat": talk_actions.repeat,
     "help": talk_actions.help_,

@@ -28,6 +28,7 @@ _EVENTS: Final = {
 _FIGURES: Final = {
     "uptime": ("Uptime", "{{ value_json.uptime_s }}", {"unit_of_measurement": "s", "device_class": "duration"}),
     "wakes": ("Wakes", "{{ value_json.wakes }}", {"state_class": "total_increasing"}),
+    "false_wakes": ("False wakes", "{{ value_json.false_wakes }}", {"state_class": "total_increasing"}),
     "rejected": ("Not understood, count", "{{ value_json.rejected }}", {"state_class": "total_increasing"}),
     "last_turn": ("Last turn", "{{ value_json.last_turn_ms }}", {"unit_of_measurement": "ms"}),
     "latency": (
@@ -46,6 +47,7 @@ _FIGURES: Final = {
 _BUTTONS: Final = {
     "listen": ("Listen", "mdi:microphone-message"),
     "stop": ("Stop", "mdi:stop"),
+    "false_wake": ("False wake", "mdi:ear-hearing-off"),
     "reload": ("Reload", "mdi:reload"),
     "restart": ("Restart", "mdi:restart"),
 }
