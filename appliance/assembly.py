@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.acting import Acting, ActingRules
+from appliance.arbitration import Arbiter
 from appliance.audio.format import frames_of_ms
 from appliance.audio.player import Player
 from appliance.audio.ring import Ring
@@ -122,6 +123,9 @@ class Surroundings:
     state: Path | None = None
     """Folder for what it remembers; None: nothing is kept."""
 
+    arbiter: Arbiter | None = None
+    """None: no other appliance is asked who heard best."""
+
 
 def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
     """A frame loop with its stages as new."""
@@ -156,6 +160,7 @@ def build_loop(brains: Brains, around: Surroundings) -> FrameLoop:
         inbox=around.inbox,
         canceller=AdaptiveCanceller() if brains.loaded.config.audio.echo_cancellation else HalfDuplex(),
         keeping=parts.keeping,
+        arbiter=around.arbiter,
         preparing=_preparing(parts.frequent_answers, cache, sentences, around),
     )
     return FrameLoop(stages, parts.rules, around.publish, around.tracer)

@@ -117,6 +117,15 @@ class Wake(Struct, frozen=True, forbid_unknown_fields=True):
             )
         ),
     ] = "stop"
+    one_answers: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Of several appliances at one broker that hear the same word, the one that hears it best answers; "
+                "false: this one always does."
+            )
+        ),
+    ] = True
     report_near_misses: Annotated[
         bool, Meta(description="Publish wake_near_missed for scores just below the threshold, for tuning.")
     ] = False

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import msgspec
 
-from appliance import __version__, config_files, learned_devices, prometheus
+from appliance import __version__, config_files, prometheus
 from appliance.assembly import LEAD_FRAMES, Surroundings, build_loop, thread_workers
 from appliance.audio.ducking import ducking_of
 from appliance.audio.format import FRAMES_PER_S
@@ -44,14 +44,13 @@ from appliance.errors import ApplianceError, BrokerError, ConfigError, StageErro
 from appliance.events import CommandRefused as CommandWasRefused
 from appliance.events import Event, without_text
 from appliance.facts import AskedToListen, AskedToMute, AskedToSay, AskedToStop, Fact, StageFailed, WakeDisowned
-from appliance.home.announced import Thing
+from appliance.household import Household
 from appliance.inbox import Inbox
-from appliance.learning import Learning
 from appliance.metrics_server import MetricsServer
 from appliance.models import Kind, ModelStore, Status
-from appliance.mqtt.announced_devices import AnnouncedDevices, Heard
 from appliance.mqtt.client import MqttClient
 from appliance.mqtt.discovery import Appearance
+from appliance.mqtt.ear import Ear
 from appliance.mqtt.home_assistant import Announcer
 from appliance.mqtt.topics import Topics
 from appliance.notify import Notifier
@@ -98,16 +97,18 @@ class Daemon:
             lost=lambda reason: self._inbox.post(lambda frame: StageFailed(frame=frame, stage="voice", error=reason)),
         )
         self._speaker = speaker
+        self._household = Household(
+            brains.loaded, self._inbox.post, self._to_broker, lambda things, frame: self._renewing.learn(things, frame)
+        )
         self._mqtt = None
         if brains.loaded.config.mqtt.host:
-            self._mqtt = build_mqtt(brains, self.command, self._refused, self._announced)
+            self._mqtt = build_mqtt(brains, self.command, self._refused, self._household.ears)
         self._workers = thread_workers(self._inbox)
         loaded = brains.loaded
         self._ducking = ducking_of(loaded.config.audio, loaded.state, self._workers.ducking)
         around = self._surroundings()
         self._loop = build_loop(brains, around)
         self._renewing = Renewing(brains, around, self._loop)
-        self._learning = Learning(learned_devices.read(brains.loaded), self._renewing.learn)
         self._reporting = Reporting(lambda: self._renewing.brains, self._loop, source, self._workers, self._mqtt)
         self._status = StatusServer(
             candidates(brains.loaded.config.device.id),
@@ -226,10 +227,6 @@ class Daemon:
             raise ConfigError("it runs without a configuration file; start it with --config FILE")
         return path
 
-    def _announced(self, topic: str, things: tuple[Thing, ...]) -> None:
-        """From the MQTT thread: devices of the house."""
-        self._inbox.post(lambda frame: self._learning.heard(topic, things, frame))
-
     def _refused(self, reason: str, count: int) -> None:
         """From the MQTT thread: commands were refused."""
 
@@ -245,11 +242,12 @@ class Daemon:
             speaker=self._speaker,
             workers=self._workers,
             publish=self._publish,
-            publish_mqtt=self._mqtt.publish if self._mqtt else _no_broker,
+            publish_mqtt=self._to_broker,
             dry_run=False,
             inbox=self._inbox,
             lead_frames=LEAD_FRAMES,
             state=self._brains.loaded.state,
+            arbiter=self._household.arbiter,
         )
 
     def _metrics_page(self) -> bytes:
@@ -295,10 +293,15 @@ class Daemon:
         if self._reloading:
             self._reloading = False
             self._inbox.post(lambda at: self._carry_out(Reload(), at))
-        if (problem := self._learning.step(frame)) is not None:
-            self._inbox.post(lambda _at: problem)
+        self._household.step(frame)
         if (changed := self._renewing.step(frame)) is not None:
             self._loop.emit(changed)
+
+    def _to_broker(self, topic: str, payload: str, qos: int, retain: bool) -> None:
+        """Publish for a device of the home, or for another appliance. Raises BrokerError."""
+        if self._mqtt is None:
+            raise BrokerError(f"{topic} cannot be published: no broker is configured; set mqtt.host")
+        self._mqtt.publish(topic, payload, qos, retain)
 
     def _publish(self, event: Event) -> None:
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -339,7 +342,7 @@ def build_mqtt(
     brains: Brains,
     on_command: Callable[[Command], None],
     on_refused: Callable[[str, int], None] = lambda reason, count: None,
-    on_announced: Heard = lambda topic, things: None,
+    ears: Sequence[Ear] = (),
 ) -> MqttClient:
     """The client of the configured broker, not yet started. Raises ConfigError."""
     config = brains.loaded.config
@@ -352,9 +355,6 @@ def build_mqtt(
         area=config.device.area,
         wake_words=tuple(dict.fromkeys((*(word.name for word in brains.words), *installed))),
     )
-    ears = []
-    if config.home.learn and brains.loaded.state is not None:
-        ears.append(AnnouncedDevices(config.home_assistant.prefix, on_announced, time.monotonic).ear)
     return MqttClient(
         brains.loaded.mqtt,
         config.device.id,
@@ -392,7 +392,3 @@ def event_logger(publish_text: bool, free_slots: frozenset[str]) -> Callable[[Ev
             _LOGGER.info("%s", describe(shown), extra={"event": shown})
 
     return log
-
-
-def _no_broker(topic: str, payload: str, qos: int, retain: bool) -> None:
-    raise BrokerError(f"{topic} cannot be published: no broker is configured; set mqtt.host")

@@ -38,6 +38,7 @@ from appliance.facts import (
     Understood,
     WakeDisowned,
     Woken,
+    Yielded,
 )
 
 
@@ -85,6 +86,7 @@ TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {
     (State.IDLE, AskedToMute): (Handlers._asked_to_mute, (State.IDLE, State.MUTED)),
     (State.IDLE, WakeDisowned): (Handlers._wake_disowned, (State.IDLE,)),
     (State.IDLE, StageFailed): (Handlers._stage_failed, (State.IDLE,)),
+    (State.LISTENING, Yielded): (Handlers._yielded, (State.LISTENING, *_AFTER)),
     (State.LISTENING, CommandBegan): (Handlers._began, (State.LISTENING,)),
     (State.LISTENING, PartlyHeard): (Handlers._partly, (State.LISTENING,)),
     (State.LISTENING, Foreseen): (Handlers._foreseen, (State.LISTENING,)),
@@ -163,14 +165,18 @@ TABLE: dict[tuple[State, type], tuple[Handler, tuple[State, ...]]] = {
 """The specification: (state, kind of fact) -> (handler, the states it may lead to)."""
 
 _LATE = frozenset(
-    {PartlyHeard, Foreseen, Understood, CommandBegan, CommandEnded, PlaybackStarted, PlaybackEnded, TurnTimedOut}
+    {
+        *(PartlyHeard, Foreseen, Understood, CommandBegan, CommandEnded, PlaybackStarted, PlaybackEnded),
+        *(TurnTimedOut, Yielded),
+    }
 )
 """Results that may come after the dialog has moved on: what they belong to is over."""
 
 IGNORED: dict[State, frozenset[type]] = {
     State.IDLE: _LATE - {PlaybackStarted} | {StopHeard},
     # The recognizer hears the wake word, too, and takes what follows the last one for the command.
-    State.LISTENING: _LATE - {PartlyHeard, Foreseen, CommandBegan, CommandEnded, TurnTimedOut} | {Woken, StopHeard},
+    State.LISTENING: _LATE - {PartlyHeard, Foreseen, CommandBegan, CommandEnded, TurnTimedOut, Yielded}
+    | {Woken, StopHeard},
     State.THINKING: _LATE - {Understood, TurnTimedOut} | {StopHeard},
     State.SPEAKING: _LATE.difference((PlaybackStarted, PlaybackEnded)),
     State.RINGING: _LATE,

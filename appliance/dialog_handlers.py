@@ -25,6 +25,7 @@ from appliance.events import (
     TimerFired,
     TranscriptReady,
     WakeDetected,
+    WakeYielded,
 )
 from appliance.facts import (
     Act,
@@ -55,6 +56,7 @@ from appliance.facts import (
     Understood,
     WakeDisowned,
     Woken,
+    Yielded,
 )
 from appliance.intent import Intent
 from appliance.marks import Marks
@@ -224,6 +226,20 @@ class Handlers:
         self._emit(woken)
         self._wakes.woke(woken)
         return self._listen(fact.frame, fact.word_end)
+
+    def _yielded(self, fact: Yielded) -> State:
+        """Somebody else answers; what was said to him is nothing to us."""
+        if fact.turn != self._turn:
+            return self.state
+        if self._marks.began is not None:
+            self._emit(SpeechEnded(frame=fact.frame, reason="cancelled"))
+        self._order(StopListening())
+        yielded = WakeYielded(
+            frame=fact.frame, word=fact.word, to=fact.to, snr_db=fact.snr_db, other_snr_db=fact.other_snr_db
+        )
+        self._emit(yielded)
+        self._unasked = self._turn
+        return self._finish(fact.frame)
 
     def _asked_to_listen(self, fact: AskedToListen) -> State:
         if self.muted:

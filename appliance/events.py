@@ -67,6 +67,19 @@ class WakeDetected(Event, frozen=True, kw_only=True, tag="wake_detected"):
     score: Share
 
 
+class WakeYielded(Event, frozen=True, kw_only=True, tag="wake_yielded"):
+    """Another appliance heard the same wake word better, and answers; this one is quiet."""
+
+    word: str
+    to: str
+    """The other one's `device.id`."""
+
+    snr_db: float
+    """How well this one heard the word: its level above the noise of the room."""
+
+    other_snr_db: float
+
+
 class WakeNearMissed(Event, frozen=True, kw_only=True, tag="wake_near_missed"):
     """Something sounded almost like the wake word; off by default."""
 
@@ -380,6 +393,7 @@ class Failed(Event, frozen=True, kw_only=True, tag="failed"):
 AnyEvent = (
     Started
     | WakeDetected
+    | WakeYielded
     | WakeNearMissed
     | StopDetected
     | FalseWakeReported

@@ -23,6 +23,22 @@ class Woken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Yielded:
+    """Another appliance heard the same wake word better, and answers."""
+
+    frame: int
+    turn: int
+    word: str
+    to: str
+    """Its `device.id`."""
+
+    snr_db: float
+    """How well we heard the word, and how well the other one did."""
+
+    other_snr_db: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopHeard:
     """The stop word was detected by the microphone."""
 
@@ -211,6 +227,7 @@ class TurnTimedOut:
 
 Fact = (
     Woken
+    | Yielded
     | StopHeard
     | CommandBegan
     | CommandEnded

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from appliance import __version__
 from appliance.acting import Acting, ActingRules
+from appliance.arbitration import Arbiter
 from appliance.audio.format import SILENT_DBFS, Frame, Pcm, frames_of_ms, level_dbfs, silent_pcm
 from appliance.audio.health import AudioHealth
-from appliance.audio.noise_floor import RoomNoise
+from appliance.audio.noise_floor import RoomNoise, speech_level_dbfs
 from appliance.audio.ring import Ring as FrameRing
 from appliance.dialog import Dialog
 from appliance.dialog_handlers import PRE_ROLL_FRAMES
@@ -81,6 +82,9 @@ class Stages:
 
     preparing: Preparing | None = None
     """None: no answer is made beforehand."""
+
+    arbiter: Arbiter | None = None
+    """None: it answers whoever calls, whatever other appliances hear."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +212,8 @@ class FrameLoop:
             self._attempt("preparing", index, lambda: preparing.step(index, rests=self.rests))
         while (result := self._s.inbox.take()) is not None:
             self._attempt("dialog", index, lambda result=result: self._receive(result(index)))  # type: ignore[misc]
+        if (arbiter := self._s.arbiter) is not None:
+            self._take(arbiter.step(index), index)
         self._tell_shed(index)
         if self._unpublished is not None:
             raise self._unpublished
@@ -334,11 +340,21 @@ class FrameLoop:
                 self._room.heard()
             self._command_from = fact.word_end + 1
             self._word_is_heard = fact.word in self._rules.heard_words
+            self._contend(fact)
         for result in self._s.dialog.step(fact):
             if isinstance(result, Event):
                 self._send(result)
             else:
                 self._carry_out(result, fact.frame)
+
+    def _contend(self, fact: Woken) -> None:
+        """Let the other appliances know how well the word was heard; the turn begins meanwhile."""
+        if self._s.arbiter is None or self.muted:
+            return
+        floor = self.noise_floor_dbfs
+        snr_db = speech_level_dbfs(self._levels) - (min(self._levels) if floor is None else floor)
+        turn = self._s.dialog.turn + 1
+        self._s.arbiter.woken(fact.word, snr_db, fact.frame, engaged=not self.rests, turn=turn)
 
     def _send(self, event: Event) -> None:
         """Publish; a publisher that fails must not keep the orders that follow from being carried out."""

@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 
 from appliance.acting import Acting, ActingRules
+from appliance.arbitration import Arbiter
 from appliance.assembly import Workers, inline_workers
 from appliance.audio.clip_folder import ClipFolder
 from appliance.audio.format import Frame, Pcm, freeze
@@ -308,6 +309,7 @@ class Bench:
         keep: ClipFolder | None = None,
         report_near_misses: bool = True,
         canceller: EchoCanceller | None = None,
+        arbiter: Arbiter | None = None,
     ) -> None:
         self.events: list[Event] = [] if events is None else events
         self.inbox = Inbox()
@@ -353,6 +355,7 @@ class Bench:
             inbox=self.inbox,
             canceller=canceller or HalfDuplex(),
             keeping=None if keep is None else self._keeping(ring, keep),
+            arbiter=arbiter,
         )
         rules = Rules(
             turn_frames=TURN_FRAMES,

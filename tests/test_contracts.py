@@ -50,6 +50,7 @@ from appliance.events import (
     TurnFinished,
     WakeDetected,
     WakeNearMissed,
+    WakeYielded,
     event_type,
     from_json,
     to_json,
@@ -62,6 +63,7 @@ DUE = "2024-05-01T09:05:00Z"
 EXAMPLES: list[Event] = [
     Started(frame=0, version="9.8.7", wake_words=("alexa", "hey_jarvis")),
     WakeDetected(frame=75, session=1, word="alexa", engine="int8", score=0.98),
+    WakeYielded(frame=128, session=1, word="computer", to="bath", snr_db=12.5, other_snr_db=20.0),
     WakeNearMissed(frame=9, word="alexa", engine="int8", score=0.4),
     StopDetected(frame=80, word="stop", score=0.93),
     FalseWakeReported(frame=400, session=1, word="alexa", engine="int8", score=0.98, woken=75),

@@ -29,6 +29,7 @@ from appliance.events import (
     TranscriptReady,
     TurnFinished,
     WakeDetected,
+    WakeYielded,
     event_type,
 )
 from appliance.facts import (
@@ -61,6 +62,7 @@ from appliance.facts import (
     Understood,
     WakeDisowned,
     Woken,
+    Yielded,
 )
 from appliance.intent import Intent, Outcome
 from tools.contracts import state_table
@@ -73,6 +75,7 @@ STOP = Intent(name="stop", text="stop")
 APOLOGY = "Pardon?"
 
 WOKEN = Woken(frame=0, word="alexa", engine="int8", score=0.9, word_end=0)
+YIELDED = Yielded(frame=0, turn=1, word="alexa", to="bath", snr_db=12.0, other_snr_db=20.0)
 BEGAN = CommandBegan(frame=0)
 PARTLY = PartlyHeard(frame=0, turn=1, text="what time", heard_to=0)
 FORESEEN = Foreseen(frame=0, turn=1, intent=TIME)
@@ -103,7 +106,7 @@ VOICE_FAILED = StageFailed(frame=0, stage="voice", error="hangs")
 
 EVERY_FACT: tuple[Fact, ...] = (
     *(WOKEN, BEGAN, ENDED, PARTLY, UNDERSTOOD, ACTED, STARTED, PLAYED, RANG, TIMED_OUT, SAY, LISTEN, HUSH, MUTE),
-    *(FAILED, HUNG, STOP_WORD, FORESEEN, DISOWNED),
+    *(FAILED, HUNG, STOP_WORD, FORESEEN, DISOWNED, YIELDED),
 )
 
 SITUATIONS: dict[str, tuple[Fact, ...]] = {
@@ -149,6 +152,10 @@ ROWS: list[tuple[str, Fact, State]] = [
     ("listening", NO_SPEECH, IDLE),
     ("listening, a timer is over", NO_SPEECH, RINGING),
     ("listening, a text waits", NO_SPEECH, SPEAKING),
+    ("listening", YIELDED, IDLE),
+    ("listening", replace(YIELDED, turn=0), LISTENING),
+    ("listening, a timer is over", YIELDED, RINGING),
+    ("listening, a text waits", YIELDED, SPEAKING),
     ("listening", PARTLY, LISTENING),
     ("listening", FORESEEN, LISTENING),
     ("listening", ACTED, LISTENING),
@@ -355,6 +362,17 @@ def test_every_kind_of_fact_is_known_in_every_state() -> None:
         if (state, type(fact)) not in TABLE and type(fact) not in IGNORED[state]
     ]
     assert missing == []
+
+
+def test_who_yields_is_quiet_and_tells_to_whom() -> None:
+    talk = Talk(WOKEN, BEGAN)
+    followed = talk.hear(YIELDED)
+    assert [type(one) for one in followed] == [SpeechEnded, StopListening, WakeYielded, StateChanged]
+    told = followed[2]
+    assert isinstance(told, WakeYielded)
+    assert (told.session, told.to, told.snr_db, told.other_snr_db) == (1, "bath", 12.0, 20.0)
+    assert not [event for event in talk.events if isinstance(event, TurnFinished | ReplyGiven | IntentRejected)]
+    assert talk.hear(BEGAN) == talk.hear(YIELDED) == [], "what comes late changes nothing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

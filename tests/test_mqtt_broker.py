@@ -65,13 +65,14 @@ class Kitchen:
         discovery: Literal["device", "entity", "off"] | None = None,
         prefix: str = "voice/ha",
         ears: Sequence[Ear] = (),
+        device_id: str = "kitchen",
         **settings: Any,
     ) -> None:
         shown = Appearance(topics=Topics("kitchen"), version="1.0", name="Kitchen", area="", wake_words=("alexa",))
         self.commands: queue.Queue[Command] = queue.Queue()
         self.client = MqttClient(
             Mqtt(host="127.0.0.1", port=port, keepalive_s=KEEPALIVE_S, **settings),
-            "kitchen",
+            device_id,
             "1.0",
             on_command=self.commands.put,
             publish_text=publish_text,

@@ -43,6 +43,11 @@ class Topics:
         return f"{self.base}/settings"
 
     @property
+    def wake(self) -> str:
+        """How well it heard a wake word, for the other appliances; see arbitration.py."""
+        return f"{self.base}/wake"
+
+    @property
     def commands(self) -> str:
         """The filter that matches every command."""
         return f"{self.base}/command/+"
