@@ -8,10 +8,11 @@ from pathlib import Path
 import msgspec
 
 from appliance import config as configuration
-from appliance.config import Config, Mqtt
+from appliance.config import Config, Home, Models, Mqtt
+from appliance.errors import ConfigError
 
 PROJECT = Path(__file__).resolve().parents[1]
-"""The folder that holds `models/` and `firmware_config/`: a checkout, or /opt/appliance on a device."""
+"""The folder that holds `models/` and `firmware_config/`: a checkout, or a version's on a device."""
 
 INSTALLED_CONFIG = Path("/etc/appliance/appliance.toml")
 SHIPPED_CONFIG = PROJECT / "firmware_config" / "appliance.toml"
@@ -37,6 +38,9 @@ class LoadedConfig:
 
     cache: Path | None = None
     """Folder for what is made from the owner's files and can be made anew; None: nothing is kept."""
+
+    safe_mode: str | None = None
+    """Why the defaults stand in for the owner's settings, and what to do; None: they do not."""
 
     @property
     def models_directory(self) -> Path:
@@ -73,6 +77,33 @@ def load(path: Path | None, *, installed: Path = INSTALLED_CONFIG) -> LoadedConf
         path=chosen.resolve(),
         state=state_directory(),
         cache=state_directory() / "cache",
+    )
+
+
+def load_safe(path: Path | None) -> LoadedConfig:
+    """The defaults, with what of `load`'s file says who and where it is: device, broker, models' folder, language.
+
+    A home, wake words and a language of the owner's own are left out. Where the file cannot be read, so is the rest.
+    """
+    chosen = path or INSTALLED_CONFIG
+    try:
+        own = configuration.load(chosen)
+        reason = "it failed again and again; see journalctl -u appliance"
+    except ConfigError as error:
+        own, reason = Config(), str(error)
+    config = Config(
+        device=own.device,
+        mqtt=own.mqtt,
+        models=Models(directory=own.models.directory),
+        home=Home(language=Home().language if "/" in own.home.language else own.home.language, file=""),
+    )
+    return LoadedConfig(
+        config=config,
+        folder=chosen.resolve().parent,
+        path=chosen.resolve(),
+        state=state_directory(),
+        cache=state_directory() / "cache",
+        safe_mode=f"safe mode, with default settings: {reason}; mend it, then: systemctl restart appliance",
     )
 
 

@@ -94,7 +94,7 @@ class Daemon:
         self._voice = load_voice(
             brains.loaded,
             deterministic=False,
-            lost=lambda reason: self._inbox.post(lambda frame: StageFailed(frame=frame, stage="voice", error=reason)),
+            lost=lambda reason: self.tell_failed("voice", reason),
         )
         self._speaker = speaker
         self._household = Household(
@@ -186,6 +186,10 @@ class Daemon:
     def reload(self) -> None:
         """Read the configuration and the home file again, soon; may be called from a signal handler."""
         self._reloading = True
+
+    def tell_failed(self, stage: str, error: str) -> None:
+        """From any thread: something is wrong that no stage of its own can tell."""
+        self._inbox.post(lambda frame: StageFailed(frame=frame, stage=stage, error=error))
 
     def command(self, command: Command) -> None:
         """From any thread: hand a command to the loop. Raises CommandRefused for what cannot be done."""

@@ -118,11 +118,12 @@ class Reporting:
             now = answer.result(patience_s)
         except TimeoutError:
             now = None
+        loaded = self._brains().loaded
         return Status(
-            device_id=self._brains().loaded.config.device.id,
+            device_id=loaded.config.device.id,
             pid=os.getpid(),
             uptime_s=int(self.uptime_s),
-            problems=problems_of(now),
+            problems=problems_of(now) + ((loaded.safe_mode,) if loaded.safe_mode else ()),
             now=now,
         )
 

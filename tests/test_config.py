@@ -175,3 +175,36 @@ class TestFiles:
         loop.symlink_to(loop)
         with pytest.raises(ConfigError, match="cannot be read"):
             config_files.load(None, installed=loop)
+
+
+def test_safe_mode_keeps_who_and_where_it_is_and_no_more(tmp_path: Path) -> None:
+    file = tmp_path / "kitchen.toml"
+    file.write_text(
+        '[device]\nid = "kitchen"\n[mqtt]\nhost = "10.0.0.2"\n[models]\ndirectory = "mine"\nvoice = "mine"\n'
+        '[home]\nlanguage = "ko"\nfile = "mine.yaml"\n[wake]\nwords = ["mine"]\n[privacy]\npublish_text = true\n'
+    )
+    loaded = config_files.load_safe(file)
+    kept, default = loaded.config, Config()
+    assert (kept.device.id, kept.mqtt.host, kept.home.language) == ("kitchen", "10.0.0.2", "ko")
+    assert loaded.models_directory == tmp_path / "mine"
+    assert loaded.home_file is None
+    assert (kept.wake, kept.privacy, kept.models.voice) == (default.wake, default.privacy, default.models.voice)
+    assert loaded.safe_mode is not None
+    assert "failed again and again" in loaded.safe_mode
+
+
+@pytest.mark.parametrize("text", ["[nonsense]\n", "\0", '[home]\nlanguage = "./mine"\nnonsense = 1\n'])
+def test_safe_mode_says_what_is_wrong_with_the_file(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "kitchen.toml"
+    file.write_text(text)
+    loaded = config_files.load_safe(file)
+    assert loaded.config.wake == Config().wake
+    assert loaded.config.home.language == "en"
+    assert loaded.safe_mode is not None
+    assert f"{file}" in loaded.safe_mode
+
+
+def test_a_language_of_the_owner_s_is_left_out_of_safe_mode(tmp_path: Path) -> None:
+    file = tmp_path / "kitchen.toml"
+    file.write_text('[home]\nlanguage = "./mine"\n')
+    assert config_files.load_safe(file).config.home.language == "en"

@@ -32,12 +32,10 @@ VERBS = (
         "bench-barge-in",
         "bench-own-voice",
     ),
-    *("lint", "test-live", "test", "test-tools", "check-ha", "check-nodered", "lock", "clean"),
+    *("deb", "install"),
+    *("lint", "test-live", "test", "test-tools", "check-ha", "check-nodered", "check-systemd", "lock", "clean"),
 )
-LATER = (
-    *("install", "deb"),
-    *("check-systemd", "check-aarch64"),
-)
+LATER = ("check-aarch64",)
 
 REGISTRY_HOST = re.compile(r"(pypi|pythonhosted|npmjs|crates)[.][a-z]|[.]debian[.]org|[.]maven[.]|proxy[.]golang")
 

@@ -1,20 +1,22 @@
 """What the running daemon tells about itself, gathered from events and asked for from another thread."""
 
 import logging
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from appliance.config import Config, Service
+from appliance.config_files import LoadedConfig
 from appliance.events import ServiceLevelMet, ServiceLevelMissed, TurnFinished
 from appliance.inbox import Inbox
 from appliance.reporting import Reporting
 
 
-def reporter(target_ms: int = 1000) -> Reporting:
+def reporter(target_ms: int = 1000, safe_mode: str | None = None) -> Reporting:
     config = Config(service=Service(target_ms=target_ms, allowed_share=0.05))
-    brains: Any = SimpleNamespace(loaded=SimpleNamespace(config=config))
+    brains: Any = SimpleNamespace(loaded=LoadedConfig(config=config, folder=Path(), safe_mode=safe_mode))
     unused: Any = None
     return Reporting(lambda: brains, unused, unused, unused, None)
 
@@ -43,3 +45,10 @@ def test_a_frame_loop_that_does_not_answer_is_told() -> None:
     status = reporter().status(Inbox(), patience_s=0.01)
     assert status.now is None
     assert "the frame loop does not answer" in status.problems[0]
+
+
+def test_safe_mode_is_a_problem() -> None:
+    assert (
+        "safe mode, for want of luck"
+        in reporter(safe_mode="safe mode, for want of luck").status(Inbox(), patience_s=0.01).problems
+    )

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-UNIT = Path(__file__).parent.parent / "systemd" / "appliance.service"
+from appliance.config_files import INSTALLED_CONFIG
+from appliance.mqtt import firewall
+
+FOLDER = Path(__file__).parent.parent / "systemd"
+UNIT = FOLDER / "appliance.service"
+UNITS = sorted(path.name for path in FOLDER.glob("*.service"))
 
 
 def lines_of(section: str) -> list[str]:
@@ -15,37 +20,38 @@ def lines_of(section: str) -> list[str]:
 
 
 @pytest.fixture
-def copy_with_program(tmp_path: Path) -> Path:
-    """The unit with a program that exists here, since `verify` looks for it."""
+def copies(tmp_path: Path) -> Path:
+    """The units with a program and a user that exist here, since `verify` looks for them."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("no systemd-analyze (apt install systemd)")
-    copy = tmp_path / UNIT.name
-    text, count = re.subn(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", UNIT.read_text())
-    assert count == 1
-    copy.write_text(text)
-    return copy
+    for name in UNITS:
+        text = re.sub(r"(?m)^(Exec\w+=[-+]*)/opt/\S+", r"\1/bin/true", (FOLDER / name).read_text())
+        (tmp_path / name).write_text(text.replace("User=appliance", "User=daemon"))
+    return tmp_path
 
 
 def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_systemd_has_nothing_to_say_about_the_unit(copy_with_program: Path) -> None:
-    verdict = analyze("verify", "--man=no", str(copy_with_program))
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_has_nothing_to_say_about_the_unit(name: str, copies: Path) -> None:
+    verdict = analyze("verify", "--man=no", str(copies / name))
     assert verdict.stdout + verdict.stderr == ""
 
 
-def test_the_check_notices_a_wrong_key(copy_with_program: Path) -> None:
-    copy_with_program.write_text(copy_with_program.read_text().replace("WatchdogSec=", "WatchDogSec="))
-    assert "WatchDogSec" in analyze("verify", "--man=no", str(copy_with_program)).stderr
+def test_the_check_notices_a_wrong_key(copies: Path) -> None:
+    copy = copies / UNIT.name
+    copy.write_text(copy.read_text().replace("WatchdogSec=", "WatchDogSec="))
+    assert "WatchDogSec" in analyze("verify", "--man=no", str(copy)).stderr
 
 
-def test_exposure_is_as_low_as_the_readme_says(copy_with_program: Path) -> None:
-    report = analyze("security", "--offline=yes", "--no-pager", str(copy_with_program)).stdout
+def test_exposure_is_as_low_as_the_readme_says(copies: Path) -> None:
+    report = analyze("security", "--offline=yes", "--no-pager", str(copies / UNIT.name)).stdout
     exposure = re.search(r"Overall exposure level for \S+: ([\d.]+)", report)
     assert exposure is not None, report
-    assert float(exposure.group(1)) <= 1.7
-    assert "1.7 of 10" in (UNIT.parent / "README.md").read_text()
+    assert float(exposure.group(1)) <= 1.5
+    assert "1.4 of 10" in (FOLDER / "README.md").read_text()
 
 
 def test_what_the_appliance_needs_is_not_sandboxed_away() -> None:
@@ -54,17 +60,64 @@ def test_what_the_appliance_needs_is_not_sandboxed_away() -> None:
     assert "DeviceAllow=char-alsa rw" in service
     assert "SystemCallFilter=@system-service" in service
     keys = {line.partition("=")[0] for line in service}
-    forbidden = {"RestrictRealtime", "PrivateDevices", "PrivateNetwork", "MemoryDenyWriteExecute", "ProcSubset"}
-    assert not keys & forbidden
+    assert not keys & {"RestrictRealtime", "PrivateDevices", "PrivateNetwork", "PrivateUsers", "ProcSubset"}
+
+
+def test_no_address_may_be_reached_but_what_is_added_for_the_broker() -> None:
+    service = lines_of("Service")
+    assert "IPAddressDeny=any" in service
+    assert not [line for line in service if line.startswith("IPAddressAllow")]
 
 
 def test_the_service_starts_the_command_that_exists_and_is_watched() -> None:
     service = dict(line.partition("=")[::2] for line in lines_of("Service"))
-    assert service["ExecStart"] == "/opt/appliance/.venv/bin/appliance --config /etc/appliance/appliance.toml run"
+    python = "/opt/appliance/current/.venv/bin/python -I -m"
+    assert service["ExecStart"] == f"{python} appliance --config {INSTALLED_CONFIG} run $APPLIANCE_MODE"
+    assert service["ExecStartPre"] == f"-+{python} {firewall.__name__} %n --config {INSTALLED_CONFIG}"
     assert service["Type"] == "notify"
     assert service["NotifyAccess"] == "main"
     assert service["WatchdogSec"] == "10"
     assert service["Restart"] == "on-failure"
+    assert int(service["TimeoutStopSec"]) <= 5
+
+
+def test_repeated_failure_leads_to_safe_mode_and_a_clean_end_out_of_it() -> None:
+    assert "OnFailure=appliance-safe.service" in lines_of("Unit")
+    service = dict(line.partition("=")[::2] for line in lines_of("Service"))
+    file = service["EnvironmentFile"].removeprefix("-")
+    assert f"echo APPLIANCE_MODE=--safe >{file}" in (FOLDER / "appliance-safe.service").read_text()
+    assert f'"$$SERVICE_RESULT" != success ] || rm -f {file}' in service["ExecStopPost"]
+
+
+@pytest.mark.parametrize(
+    ("host", "addresses"),
+    [
+        ("", ()),
+        ("localhost", ("localhost",)),
+        ("192.168.1.5", ("192.168.1.5",)),
+        ("[fd00::5]", ("fd00::5",)),
+        ("broker.local", firewall.HOUSE),
+        ("0.0.0.0/0", firewall.HOUSE),
+    ],
+)
+def test_the_service_may_reach_its_broker_and_no_other(host: str, addresses: tuple[str, ...]) -> None:
+    assert firewall.allowed(host) == addresses
+
+
+def test_the_broker_s_address_is_told_to_systemd(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    systemctl = tmp_path / "systemctl"
+    systemctl.write_text(f'#!/bin/sh\nfor word in "$@"; do echo "$word"; done >{told}\n')
+    systemctl.chmod(0o755)
+    config = tmp_path / "appliance.toml"
+    config.write_text('[mqtt]\nhost = "192.168.1.5"\n')
+    assert firewall.main([UNIT.name, "--config", str(config)], systemctl=str(systemctl)) == 0
+    assert told.read_text().split() == ["set-property", "--runtime", UNIT.name, "IPAddressAllow=192.168.1.5"]
+    told.unlink()
+    for text in ("", "nonsense"):
+        config.write_text(text)
+        assert firewall.main([UNIT.name, "--config", str(config)], systemctl=str(systemctl)) == 0
+    assert not told.exists()
 
 
 def test_every_setting_has_its_reason() -> None:

@@ -55,7 +55,8 @@ def _run(words: list[str]) -> int:
         parser.print_help()
         return 2
     module = _module(values.verb)
-    config = None if values.verb in WITHOUT_CONFIG else config_files.load(values.config)
+    without = values.verb in WITHOUT_CONFIG or getattr(values, "safe", False)
+    config = None if without else config_files.load(values.config)
     code: int = module.run(values, config)
     return code
 

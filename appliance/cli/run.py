@@ -1,19 +1,25 @@
 """Run the appliance: listen, act, answer, publish. This is what the systemd unit starts."""
 
 import argparse
+import dataclasses
+import faulthandler
 import logging
 import os
 import signal
 import sys
 
-from appliance import garbage, system_journal
+import msgspec
+
+from appliance import config_files, garbage, system_journal
 from appliance.audio.microphone import Microphone
 from appliance.audio.speakers import open_speaker
 from appliance.audio.ways import ways_to_microphone
 from appliance.brains import Brains, check_files, load_brains, load_hardware, load_voice
+from appliance.config import Mqtt
 from appliance.config_files import LoadedConfig
 from appliance.daemon import Daemon, event_logger, handle_signals
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, ConfigError
+from appliance.mqtt.broker_access import read_access
 from appliance.notify import Notifier
 from appliance.priority import ask_for_priority
 
@@ -24,13 +30,19 @@ RESTART_CODE = 75
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """--check only."""
+    """--check and --safe."""
     parser.epilog = "Example: appliance --config /etc/appliance/appliance.toml run"
     parser.add_argument("--check", action="store_true", help="check configuration, home file and models, then end")
+    parser.add_argument(
+        "--safe", action="store_true", help="with default settings but for the broker: what systemd does after failures"
+    )
 
 
-def run(args: argparse.Namespace, config: LoadedConfig) -> int:
-    """Run until SIGTERM or SIGINT."""
+def run(args: argparse.Namespace, config: LoadedConfig | None) -> int:
+    """Run until SIGTERM or SIGINT. `config`: None with --safe."""
+    faulthandler.enable()  # systemd ends a loop that hangs by SIGABRT: then the journal tells where it hung
+    if config is None:
+        config = _without_wrong_broker(config_files.load_safe(args.config))
     logging.basicConfig(level=config.config.log.level.upper(), handlers=[system_journal.handler()])
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # until there is something to end cleanly
     check_files(config)
@@ -50,6 +62,16 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
     os._exit(code)
 
 
+def _without_wrong_broker(config: LoadedConfig) -> LoadedConfig:
+    """In safe mode a broker that cannot be reached so (its password cannot be read) keeps nobody from being heard."""
+    try:
+        read_access(config.mqtt)
+    except ConfigError as error:
+        without = msgspec.structs.replace(config.config, mqtt=Mqtt())
+        return dataclasses.replace(config, config=without, safe_mode=f"{config.safe_mode}; no broker: {error}")
+    return config
+
+
 def _serve(config: LoadedConfig, brains: Brains) -> int:
     """Hear and answer until told to end; the exit code."""
     hardware = load_hardware(config)
@@ -65,6 +87,8 @@ def _serve(config: LoadedConfig, brains: Brains) -> int:
         notifier=Notifier(),
         listeners=[event_logger(config.config.privacy.publish_text, brains.language.free_slots)],
     )
+    if config.safe_mode is not None:
+        daemon.tell_failed("settings", config.safe_mode)
     handle_signals(daemon)
     garbage.settle()
     _LOGGER.info("frame loop: %s", ask_for_priority())
