@@ -50,6 +50,14 @@ wyoming: .venv/.stamp-device ## install what `appliance wyoming` needs: wake wor
 	@$(PIP) install $(FROM_HASHES) -r requirements/wyoming.txt
 	@$(PIP) check
 
+.PHONY: gpio
+gpio: .venv/.stamp-device ## install what an LED and a button on the pins of a Raspberry Pi need (with Debian's python3-lgpio)
+	@$(PIP) install $(FROM_HASHES) -r requirements/gpio.txt
+	@$(BIN)/python -c 'import lgpio' 2>/dev/null || ln -sf -t "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')" \
+	    /usr/lib/python3/dist-packages/lgpio.py /usr/lib/python3/dist-packages/_lgpio*.so
+	@$(BIN)/python -c 'import lgpio' 2>/dev/null || { \
+	    echo "make gpio: there is no lgpio for this Python; please type: sudo apt-get install -y python3-lgpio" >&2; exit 1; }
+
 # TensorFlow and the device's packages want different versions of numpy, so the tools have an environment of their own.
 .PHONY: venv-tools
 venv-tools: .venv-tools/.stamp ## make .venv-tools: what trains and quantizes wake words, by its hashes
@@ -212,7 +220,7 @@ check-systemd: models ## boot a real systemd in a container, install the package
 lock: ## resolve requirements/*.in again (needs uv; UPGRADE=1 takes the newest versions)
 	@command -v "$(UV)" >/dev/null || { \
 	    echo "make lock: needs uv, a package resolver; install it with pip into an environment of its own, or name it: make lock UV=PATH" >&2; exit 1; }
-	@cd requirements && for name in device wyoming dev build tools ha; do \
+	@cd requirements && for name in device wyoming gpio dev build tools ha; do \
 	    "$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	        --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade) $$name.in -o $$name.txt || exit 1; done
 	@echo "lock: requirements/*.txt are resolved"

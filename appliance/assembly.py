@@ -213,6 +213,7 @@ def build_renewal(brains: Brains, around: Surroundings) -> Renewal:
             wake_words=tuple(word.name for word in brains.words),
             heard_words=brains.heard_words,
             report_near_misses=config.wake.report_near_misses,
+            earcons=config.signals.earcons,
         ),
         keeping=_keeping(config.wake.keep_near_misses, ring, around),
         frequent_answers=frequent,

@@ -280,6 +280,41 @@ class Service(Struct, frozen=True, forbid_unknown_fields=True):
     allowed_share: Annotated[Share, Meta(description="So many of the newest 100 turns may take longer, 0..1.")] = 0.05
 
 
+Pin = Annotated[int, Meta(ge=0, le=27)]
+
+
+class Signals(Struct, frozen=True, forbid_unknown_fields=True):
+    """Short sounds, and an LED, a button and a mute switch on the pins of a Raspberry Pi; pins by their BCM numbers."""
+
+    earcons: Annotated[
+        bool, Meta(description="Short sounds tell when it listens, gives up, is muted or in trouble.")
+    ] = False
+    led_pins: Annotated[
+        list[Pin],
+        Meta(
+            max_length=3,
+            description="An LED, or red, green and blue of one, lit by high; empty: those of audio.hardware's profile.",
+        ),
+    ] = field(default_factory=list)
+    button_pin: Annotated[
+        Pin,
+        Meta(
+            description=(
+                "A button to ground: pressed, it listens or ends what goes on; held for 1.5 s, it mutes or hears "
+                "again; 0: that of audio.hardware's profile."
+            )
+        ),
+    ] = 0
+    mute_pin: Annotated[
+        Pin, Meta(description="A switch to ground that mutes; 0: that of audio.hardware's profile.")
+    ] = 0
+
+    def __post_init__(self) -> None:
+        """Refuse, by ValueError, two LEDs."""
+        if len(self.led_pins) == 2:
+            raise ValueError("led_pins: one pin, or three")
+
+
 class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
     """Figures for Prometheus, and for what reads its format."""
 
@@ -332,6 +367,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     mqtt: Mqtt = Mqtt()
     home_assistant: HomeAssistant = HomeAssistant()
     service: Service = Service()
+    signals: Signals = field(default_factory=Signals)
     metrics: Metrics = Metrics()
     privacy: Privacy = Privacy()
     update: Update = Update()

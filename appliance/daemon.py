@@ -46,6 +46,7 @@ from appliance.events import Event, without_text
 from appliance.facts import AskedToListen, AskedToMute, AskedToSay, AskedToStop, Fact, StageFailed, WakeDisowned
 from appliance.household import Household
 from appliance.inbox import Inbox
+from appliance.lights import Lights
 from appliance.metrics_server import MetricsServer
 from appliance.models import Kind, ModelStore, Status
 from appliance.mqtt.client import MqttClient
@@ -54,9 +55,11 @@ from appliance.mqtt.ear import Ear
 from appliance.mqtt.home_assistant import Announcer
 from appliance.mqtt.topics import Topics
 from appliance.notify import Notifier
+from appliance.presses import Presses
 from appliance.renewing import Renewing
 from appliance.report import describe
 from appliance.reporting import Reporting
+from appliance.runtimes.gpio import Panel
 from appliance.status_socket import StatusServer, candidates
 from appliance.wake import find
 
@@ -82,12 +85,17 @@ class Daemon:
         *,
         notifier: Notifier,
         listeners: Sequence[Callable[[Event], None]] = (),
+        panel: Panel | None = None,
     ) -> None:
-        """`listeners` get every event, texts included, in the loop's thread. Raises ConfigError (MQTT settings)."""
+        """`listeners` get every event, texts included, in the loop's thread. `panel`: LED and button; None: none.
+
+        Raises ConfigError (MQTT settings).
+        """
         self._brains = brains
         self._source = source
         self._notifier = notifier
-        self._listeners = tuple(listeners)
+        self._panel, self._presses = panel, Presses()
+        self._listeners = (*listeners, Lights(panel.show).take) if panel else tuple(listeners)
         self._stopping = self._restarting = self._reloading = False
         self._restart_by: int | None = None
         self._inbox = Inbox()
@@ -163,6 +171,8 @@ class Daemon:
         self._loop.close()
         self._voice.close()
         self._speaker.close()
+        if self._panel:
+            self._panel.close()
 
     def _warm_up_voice(self) -> None:
         """Start the voice's process, in the thread that it then belongs to, and wait for it."""
@@ -271,6 +281,8 @@ class Daemon:
             for event in self._source.events():
                 self._loop.emit(event)
             self._renew(frame.index)
+            if self._panel:
+                self._press(self._panel, frame.index)
             if self._ducking:
                 self._ducking.step(frame.index, lower=not self._loop.rests)
             if frame.index == 0:
@@ -286,6 +298,14 @@ class Daemon:
                 if self._mqtt:
                     self._mqtt.publish_metrics(self._reporting.metrics(frame.index))
                 self._notifier.status(f"{self._loop.state}; {self.mqtt_status}")
+
+    def _press(self, panel: Panel, frame: int) -> None:
+        """The button, or the mute switch."""
+        command = self._presses.update(
+            frame, button=panel.button, switch=panel.switch, rests=self._loop.rests, muted=self._loop.muted
+        )
+        if command is not None:
+            self.command(command)
 
     def _restart_is_due(self, frame: int) -> bool:
         """Nobody is interrupted, unless it takes too long."""

@@ -19,6 +19,7 @@ from appliance.audio.noise_floor import RoomNoise, speech_level_dbfs
 from appliance.audio.ring import Ring as FrameRing
 from appliance.dialog import Dialog
 from appliance.dialog_handlers import PRE_ROLL_FRAMES
+from appliance.earcons import earcon_of
 from appliance.echo.canceller import EchoCanceller
 from appliance.events import (
     AudioProblem,
@@ -101,6 +102,9 @@ class Rules:
     """Those wake words that the recognizer knows, so that it can be fed from before them and cut them off."""
 
     report_near_misses: bool
+
+    earcons: bool = False
+    """Short sounds tell what it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -360,6 +364,8 @@ class FrameLoop:
         """Publish; a publisher that fails must not keep the orders that follow from being carried out."""
         if self._s.keeping is not None:
             self._s.keeping.take(event)
+        if self._rules.earcons and (earcon := earcon_of(event)) is not None:
+            self._s.speaking.blip(earcon)
         try:
             self._publish(event)
         except Exception as error:  # raised at the end of the frame

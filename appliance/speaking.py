@@ -14,7 +14,7 @@ import numpy as np
 
 from appliance.audio.format import INT16_FULL_SCALE, Frame, Pcm
 from appliance.audio.player import Played, Player
-from appliance.audio.tones import ring_tone
+from appliance.audio.tones import Earcon, earcon_tone, ring_tone
 from appliance.facts import Fact, PlaybackEnded, PlaybackStarted, StageFailed
 from appliance.inbox import Post
 from appliance.trace import Tracer
@@ -94,7 +94,8 @@ class Speaking:
         self._tracer = tracer
         self._utterance = 0
         self._cancelled = threading.Event()
-        self._ringing = False
+        self._answers = True
+        """What plays is an answer, whose begin and end are told; else a ring or a short sound."""
         self._ahead: _Rendering | None = None
         """What may be said soon."""
         self._cached = False
@@ -131,16 +132,23 @@ class Speaking:
 
     def ring(self) -> None:
         """Ring until hushed."""
-        utterance = self._begin()
-        self._ringing = True
+        utterance = self._begin(answers=False)
         # At the voice's rate, so that the loudspeaker need not be opened anew between an answer and a ring.
         rate_hz = self._voice.rate_hz
         self._player.begin(utterance, repeat=chunks_of(ring_tone(rate_hz), rate_hz))
 
+    def blip(self, earcon: Earcon) -> None:
+        """Make a short sound, unless something else is heard or awaited."""
+        if self._player.playing:
+            return
+        utterance, rate_hz = self._begin(answers=False), self._voice.rate_hz
+        self._player.begin(utterance)
+        self._player.add(utterance, chunks_of(earcon_tone(earcon, rate_hz), rate_hz), last=True)
+
     def hush(self) -> None:
         """Be silent at once."""
         self._cancelled.set()
-        self._ringing = False
+        self._answers = True
         self._player.interrupt()
 
     def advance(self, index: int) -> Now:
@@ -148,7 +156,7 @@ class Speaking:
         played = self._player.advance(index)
         if self._player.broken:
             self._failed = self._utterance
-        facts: list[Fact] = [] if self._ringing else self._facts(played, index)
+        facts: list[Fact] = self._facts(played, index) if self._answers else []
         if played.failed:
             facts.append(StageFailed(frame=index, stage="speaker", error=played.failed))
         if self._reference is None:
@@ -160,10 +168,10 @@ class Speaking:
                 facts.append(PlaybackEnded(frame=index))
         return Now(_mixed(played.reference, self._reference.pcm(index)), facts)
 
-    def _begin(self) -> int:
+    def _begin(self, *, answers: bool = True) -> int:
         self._cancelled.set()
         self._cancelled = threading.Event()
-        self._ringing = False
+        self._answers = answers
         self._utterance += 1
         return self._utterance
 

@@ -310,6 +310,7 @@ class Bench:
         report_near_misses: bool = True,
         canceller: EchoCanceller | None = None,
         arbiter: Arbiter | None = None,
+        earcons: bool = False,
     ) -> None:
         self.events: list[Event] = [] if events is None else events
         self.inbox = Inbox()
@@ -363,6 +364,7 @@ class Bench:
             wake_words=("alexa",),
             heard_words=heard_words,
             report_near_misses=report_near_misses,
+            earcons=earcons,
         )
         self.loop = FrameLoop(stages, rules, self.events.append)
 

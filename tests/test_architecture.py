@@ -57,11 +57,14 @@ LAYERS = {
     "appliance.audio.tones": Layer.LOGIC,
     "appliance.dialog": Layer.LOGIC,
     "appliance.dialog_handlers": Layer.LOGIC,
+    "appliance.earcons": Layer.LOGIC,
     "appliance.echo": Layer.LOGIC,
     "appliance.echo.*": Layer.LOGIC,
     "appliance.home": Layer.LOGIC,
     "appliance.home.*": Layer.LOGIC,
+    "appliance.lights": Layer.LOGIC,
     "appliance.marks": Layer.LOGIC,
+    "appliance.presses": Layer.LOGIC,
     "appliance.prometheus": Layer.LOGIC,
     "appliance.report": Layer.LOGIC,
     "appliance.speech": Layer.LOGIC,
@@ -148,6 +151,7 @@ LAYERS = {
 
 HOMES = {
     "ai_edge_litert": {"appliance.runtimes.tflite"},
+    "gpiozero": {"appliance.runtimes.gpio"},
     "hassil": {"appliance.understanding.*"},
     "onnxruntime": {"appliance.speech.detector", "appliance.voice.piper_process.*"},
     "openwakeword": set[str](),

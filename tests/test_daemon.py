@@ -30,6 +30,7 @@ from appliance.config_files import LoadedConfig
 from appliance.daemon import Daemon
 from appliance.events import ActionDone, DevicesLearned, Event, Failed, SettingsChanged, StateChanged, event_type
 from appliance.ledger import LEDGER
+from appliance.lights import DARK, LIGHTS, Light
 from appliance.models import ModelStore
 from appliance.notify import Notifier
 from appliance.status import MicrophoneStatus, WakeWordStatus
@@ -223,7 +224,7 @@ def quietly(seconds: float) -> list[Frame]:
 class Kitchen:
     """A daemon in a quiet room, with a configuration of its own."""
 
-    def __init__(self, brains: Brains, folder: Path, text: str = "") -> None:
+    def __init__(self, brains: Brains, folder: Path, text: str = "", panel: Any = None) -> None:
         self.file = folder / "appliance.toml"
         self.write(text)
         self.source = Paced(quietly(60))
@@ -234,6 +235,7 @@ class Kitchen:
             SilentSpeaker(),
             notifier=Notifier({}),
             listeners=[self._hear],
+            panel=panel,
         )
         self._script: list[Command | None] = []
 
@@ -359,6 +361,35 @@ def test_the_running_daemon_answers_how_it_is(brains: Brains, tmp_path: Path) ->
     assert "metrics" in {thread.name for thread in status.now.priorities.threads}
     with pytest.raises(StatusError, match="no daemon runs"):
         ask_daemon(candidates(f"kitchen-{os.getpid()}"))
+
+
+class Pressed:
+    """A panel whose button is pressed for 200 ms; notes what its lamp shows."""
+
+    switch = False
+
+    def __init__(self) -> None:
+        self.shown: list[Light] = []
+        self._asked = 0
+
+    @property
+    def button(self) -> bool:
+        self._asked += 1
+        return 10 < self._asked <= 20
+
+    def show(self, light: Light) -> None:
+        self.shown.append(light)
+
+    def close(self) -> None:
+        self.shown.append(DARK)
+
+
+def test_the_button_lets_it_listen_and_the_lamp_shows_it(brains: Brains, tmp_path: Path) -> None:
+    panel = Pressed()
+    [changed] = Kitchen(brains, tmp_path, panel=panel).told()
+    assert isinstance(changed, StateChanged)
+    assert changed.to == "listening"
+    assert panel.shown == [DARK, LIGHTS[changed.to], DARK]
 
 
 def test_a_restart_is_refused_soon_after_the_start(brains: Brains, tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ import appliance
 from appliance import config
 from appliance.config_files import PROJECT, SHIPPED_CONFIG
 
-LOCKS = ("device", "wyoming", "dev", "build")
+LOCKS = ("device", "wyoming", "gpio", "dev", "build")
 VERBS = (
     *(
         "help",
         "venv",
         "wyoming",
+        "gpio",
         "venv-tools",
         "models",
         "demo",

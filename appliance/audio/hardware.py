@@ -10,6 +10,7 @@ from msgspec import Meta
 from appliance import config as configuration
 from appliance.audio.convert import MAX_CHANNELS
 from appliance.errors import AudioError, ConfigError
+from appliance.runtimes.gpio import Pins
 from appliance.runtimes.portaudio import Device, Direction, PortAudio
 
 SOUND_SERVERS: Final = ("pulse", "pipewire", "default")
@@ -24,6 +25,9 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     device: Annotated[str, Meta(min_length=3)]
     channel: Annotated[int, Meta(ge=1, le=MAX_CHANNELS)] | None = None
     speaker: str = ""
+    led_pins: tuple[configuration.Pin, ...] = ()
+    button_pin: configuration.Pin = 0
+    mute_pin: configuration.Pin = 0
 
     def fits(self, device: str) -> bool:
         """Whether a device of this name is this hardware."""
@@ -49,6 +53,9 @@ class Hardware:
 
     profiles: tuple[Profile, ...] = ()
 
+    chosen: Profile | None = None
+    """The one that the configuration names."""
+
     def find_microphone(self, audio: PortAudio) -> Device:
         """The capture device. Hold `audio.opening` around this and the opening. Raises AudioError."""
         return self._find(audio, Direction.INPUT, self.microphone, [profile.device for profile in self.profiles])
@@ -68,6 +75,16 @@ class Hardware:
     def profile_of(self, device: str) -> Profile | None:
         """The known hardware that a device of this name is."""
         return next((profile for profile in self.profiles if profile.fits(device)), None)
+
+    def pins(self, signals: configuration.Signals) -> Pins | None:
+        """Where LED, button and mute switch are: as configured, else as the chosen profile says; None: nowhere."""
+        known = self.chosen
+        pins = Pins(
+            led=tuple(signals.led_pins) or (known.led_pins if known else ()),
+            button=signals.button_pin or (known.button_pin if known else 0),
+            mute=signals.mute_pin or (known.mute_pin if known else 0),
+        )
+        return pins if pins != Pins() else None
 
     def _find(self, audio: PortAudio, direction: Direction, part: str, known: list[str]) -> Device:
         if part:
@@ -101,4 +118,5 @@ def read(audio: configuration.Audio, path: Path) -> Hardware:
         channel=audio.microphone_channel - 1 if audio.microphone_channel else None,
         speaker=audio.speaker or (chosen.speaker if chosen else ""),
         profiles=profiles,
+        chosen=chosen,
     )

@@ -22,6 +22,7 @@ from appliance.errors import ApplianceError, ConfigError
 from appliance.mqtt.broker_access import read_access
 from appliance.notify import Notifier
 from appliance.priority import ask_for_priority
+from appliance.runtimes.gpio import Panel
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -80,12 +81,14 @@ def _serve(config: LoadedConfig, brains: Brains) -> int:
         ways_to_microphone(hardware),
         prepare=lambda: _LOGGER.info("capture: %s", ask_for_priority()),
     )
+    pins = hardware.pins(config.config.signals)
     daemon = Daemon(
         brains,
         microphone,
         open_speaker(hardware),
         notifier=Notifier(),
         listeners=[event_logger(config.config.privacy.publish_text, brains.language.free_slots)],
+        panel=Panel(pins) if pins is not None else None,
     )
     if config.safe_mode is not None:
         daemon.tell_failed("settings", config.safe_mode)
