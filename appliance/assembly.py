@@ -120,6 +120,9 @@ class Surroundings:
     lead_frames: int = 0
     reference: Reference | None = None
     tracer: Tracer | None = None
+    patient_voice: Voice | None = None
+    """What nobody waits for is made with this one; None: with the other, too."""
+
     state: Path | None = None
     """Folder for what it remembers; None: nothing is kept."""
 
@@ -226,7 +229,7 @@ def _preparing(
     if around.state is None:
         return None
     preparing = Preparing(
-        voice=around.voice,
+        voice=around.patient_voice or around.voice,
         cache=cache,
         folder=AnswerFolder(around.state / "answers"),
         worker=around.workers.voice,

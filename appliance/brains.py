@@ -36,6 +36,7 @@ from appliance.understanding.strict_yaml import Document
 from appliance.understanding.taught import Taught, taught
 from appliance.understanding.vocabulary import Unheard, unheard
 from appliance.voice.fallback import FallbackVoice
+from appliance.voice.hurried import HurriedVoice
 from appliance.voice.piper import PiperVoice
 from appliance.voice.simple import SimpleVoice
 from appliance.voice.voice import Voice, split_sentences
@@ -235,6 +236,17 @@ def load_voice(
     folder = model_folder(store, name, Kind.VOICE)
     identity = " ".join([name, *store.entry(name).files.values()])
     return FallbackVoice(PiperVoice(folder, deterministic=deterministic, identity=identity), simple, lost=lost)
+
+
+def load_hurried_voice(loaded: LoadedConfig, voice: Voice, slow: Callable[[], None]) -> Voice:
+    """A voice whose sentences the language's simple one takes over while it is too slow; itself where there is none.
+
+    `slow` is told so, in the voice worker's thread. Raises ConfigError.
+    """
+    simple = SimpleVoice.find(language_of(loaded).settings.simple_voice)
+    if simple is None or isinstance(voice, SimpleVoice):
+        return voice
+    return HurriedVoice(voice, simple, slow=slow)
 
 
 def load_sentences(loaded: LoadedConfig) -> Callable[[str], list[str]]:

@@ -22,7 +22,7 @@ from appliance.audio.ducking import ducking_of
 from appliance.audio.format import FRAMES_PER_S
 from appliance.audio.sources import LiveSource
 from appliance.audio.speakers import Speaker
-from appliance.brains import Brains, check_files, load_voice
+from appliance.brains import Brains, check_files, load_hurried_voice, load_voice
 from appliance.clock import SystemClock
 from appliance.commands import (
     Command,
@@ -42,7 +42,7 @@ from appliance.commands import (
 from appliance.config_files import MANIFEST
 from appliance.errors import ApplianceError, BrokerError, ConfigError, StageError
 from appliance.events import CommandRefused as CommandWasRefused
-from appliance.events import Event, without_text
+from appliance.events import Event, LoadShed, without_text
 from appliance.facts import AskedToListen, AskedToMute, AskedToSay, AskedToStop, Fact, StageFailed, WakeDisowned
 from appliance.household import Household
 from appliance.inbox import Inbox
@@ -103,6 +103,9 @@ class Daemon:
             brains.loaded,
             deterministic=False,
             lost=lambda reason: self.tell_failed("voice", reason),
+        )
+        self._hurried_voice = load_hurried_voice(
+            brains.loaded, self._voice, lambda: self._inbox.post(self._tell_slow_voice)
         )
         self._speaker = speaker
         self._household = Household(
@@ -169,10 +172,13 @@ class Daemon:
         if self._ducking:
             self._ducking.close()
         self._loop.close()
-        self._voice.close()
+        self._hurried_voice.close()
         self._speaker.close()
         if self._panel:
             self._panel.close()
+
+    def _tell_slow_voice(self, frame: int) -> None:
+        self._loop.emit(LoadShed(frame=frame, what="the usual voice", since=frame))
 
     def _warm_up_voice(self) -> None:
         """Start the voice's process, in the thread that it then belongs to, and wait for it."""
@@ -252,7 +258,8 @@ class Daemon:
     def _surroundings(self) -> Surroundings:
         return Surroundings(
             clock=SystemClock(),
-            voice=self._voice,
+            voice=self._hurried_voice,
+            patient_voice=self._voice,
             speaker=self._speaker,
             workers=self._workers,
             publish=self._publish,

@@ -28,13 +28,23 @@ from appliance.commands import Command, CommandRefused, Mute, Reload, Restart, T
 from appliance.config import Mqtt
 from appliance.config_files import LoadedConfig
 from appliance.daemon import Daemon
-from appliance.events import ActionDone, DevicesLearned, Event, Failed, SettingsChanged, StateChanged, event_type
+from appliance.events import (
+    ActionDone,
+    DevicesLearned,
+    Event,
+    Failed,
+    LoadShed,
+    SettingsChanged,
+    StateChanged,
+    event_type,
+)
 from appliance.ledger import LEDGER
 from appliance.lights import DARK, LIGHTS, Light
 from appliance.models import ModelStore
 from appliance.notify import Notifier
 from appliance.status import MicrophoneStatus, WakeWordStatus
 from appliance.status_socket import StatusError, ask_daemon, candidates
+from appliance.voice.hurried import HurriedVoice
 from tests.broker import Broker, Subscriber, free_port, wait_until
 from tests.test_announced import ZIGBEE2MQTT
 
@@ -337,6 +347,16 @@ def test_mute_closes_the_microphone_until_it_is_over(brains: Brains, tmp_path: P
         ("muted", "idle"),
     ]
     assert kitchen.source.paused == [True, False]
+
+
+def test_a_voice_that_is_too_slow_is_told_and_counted(brains: Brains, tmp_path: Path) -> None:
+    kitchen = Kitchen(brains, tmp_path)
+    voice = kitchen.daemon._hurried_voice
+    if not isinstance(voice, HurriedVoice):
+        pytest.skip("no simple voice is installed (apt install flite)")
+    voice._slow()
+    assert [event.what for event in kitchen.told() if isinstance(event, LoadShed)] == ["the usual voice"]
+    assert kitchen.daemon._reporting.metrics(0).load_shed == 1
 
 
 def test_the_running_daemon_answers_how_it_is(brains: Brains, tmp_path: Path) -> None:

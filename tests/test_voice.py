@@ -23,6 +23,7 @@ from appliance.errors import ModelError, StageError
 from appliance.models import ModelStore
 from appliance.understanding.language_folder import LanguageFolder
 from appliance.voice.fallback import FallbackVoice
+from appliance.voice.hurried import HURRIED_S, HurriedVoice
 from appliance.voice.piper import PROGRAM, PiperVoice, Rests
 from appliance.voice.piper_process import onnx_parts, streamed_voice
 from appliance.voice.simple import SimpleVoice
@@ -385,6 +386,66 @@ def test_both_voices_broken_is_one_error() -> None:
     first.broken = second.broken = True
     with pytest.raises(StageError, match="broken"):
         FallbackVoice(first, second).synthesize("one")
+
+
+class Busy:
+    """A usual voice on a busy machine, with a simple one beside it, and the clock of the test."""
+
+    def __init__(self, *, first_s: float = 0.1, whole_s: float = 0.1) -> None:
+        self.now_s, self.first_s, self.whole_s, self.slow = 0.0, first_s, whole_s, 0
+        self.usual, self.simple = SlowVoice(self), FakeVoice(16_000)
+        self.voice = HurriedVoice(self.usual, self.simple, slow=self.tell, clock=lambda: self.now_s)
+
+    def tell(self) -> None:
+        self.slow += 1
+
+
+class SlowVoice(FakeVoice):
+    """Two parts, 0.09 s of sound in all."""
+
+    def __init__(self, machine: Busy) -> None:
+        super().__init__(RATE_HZ)
+        self._machine = machine
+
+    def stream(self, sentence: str, cancelled: Cancelled = never) -> Iterator[Pcm]:
+        self._machine.now_s += self._machine.first_s
+        yield self.synthesize(sentence)
+        self._machine.now_s += self._machine.whole_s - self._machine.first_s
+        yield np.zeros(1000, np.int16)
+
+
+def test_a_voice_that_keeps_up_speaks_on() -> None:
+    machine = Busy()
+    assert [machine.voice.synthesize(text).size for text in ("one", "two")] == [2000, 2000]
+    assert (machine.slow, machine.simple.said, machine.voice.identity) == (0, [], machine.usual.identity)
+
+
+@pytest.mark.parametrize(("first_s", "whole_s"), [(1.1, 1.1), (0.1, 0.12)])
+def test_while_the_machine_is_busy_the_simple_voice_speaks(first_s: float, whole_s: float) -> None:
+    machine = Busy(first_s=first_s, whole_s=whole_s)
+    machine.voice.synthesize("one")
+    assert (machine.slow, machine.voice.identity) == (1, machine.usual.identity), "said well, if late: it may be kept"
+    machine.now_s += HURRIED_S - 1
+    assert machine.voice.synthesize("two").size == pytest.approx(1378, abs=1)
+    assert (machine.simple.said, machine.voice.identity) == (["two"], None)
+    machine.first_s = machine.whole_s = 0.1
+    machine.now_s += 1
+    assert machine.voice.synthesize("three").size == 2000
+    assert (machine.slow, machine.usual.said, machine.voice.identity) == (1, ["one", "three"], machine.usual.identity)
+
+
+def test_a_slow_voice_is_better_than_none() -> None:
+    machine = Busy(first_s=2.0, whole_s=2.0)
+    machine.voice.synthesize("one")
+    machine.simple.broken = True
+    assert machine.voice.synthesize("two").size == 2000
+    assert machine.voice.identity == machine.usual.identity
+
+
+def test_what_is_interrupted_says_nothing_of_the_machine() -> None:
+    machine = Busy(first_s=2.0, whole_s=2.0)
+    list(machine.voice.stream("one", lambda: True))
+    assert machine.slow == 0
 
 
 def test_a_program_that_does_not_speak_is_refused() -> None:
