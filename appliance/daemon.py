@@ -146,7 +146,7 @@ class Daemon:
             if self._metrics:
                 self._metrics.start()
             self._workers.start()
-            self._warm_up_voice()
+            self._warm_up()
             if self._mqtt:
                 self._mqtt.publish_settings(self._renewing.settings())
                 self._mqtt.start()
@@ -180,8 +180,12 @@ class Daemon:
     def _tell_slow_voice(self, frame: int) -> None:
         self._loop.emit(LoadShed(frame=frame, what="the usual voice", since=frame))
 
-    def _warm_up_voice(self) -> None:
-        """Start the voice's process, in the thread that it then belongs to, and wait for it."""
+    def _warm_up(self) -> None:
+        """What the first turn needs is done by the threads that it then belongs to.
+
+        As a service it listens meanwhile: to hear again soon matters more than how quick the first answer is.
+        """
+        self._workers.recognition.submit(self._brains.language.warm_up)
         ready = threading.Event()
 
         def start() -> None:
@@ -193,7 +197,8 @@ class Daemon:
                 ready.set()
 
         self._workers.voice.submit(start)
-        ready.wait()
+        if self._notifier.watchdog_interval_s is None:
+            ready.wait()
 
     def stop(self) -> None:
         """End after the current frame; may be called from a signal handler or another thread."""

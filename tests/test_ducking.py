@@ -320,3 +320,9 @@ def test_a_control_without_volume_or_program_is_an_error(tmp_path: Path) -> None
         MixerControl("Switch", environment=around(tmp_path)).streams()
     with pytest.raises(AudioError, match="amixer is not installed"):
         MixerControl("Music", environment={"PATH": str(tmp_path / "nothing")}).streams()
+
+
+def test_where_nobody_may_look_no_sound_server_runs() -> None:
+    unseen = ServerStreams({"XDG_RUNTIME_DIR": "/run" + "/hidden" * 1000})
+    with pytest.raises(AudioError, match="no sound server runs"):
+        unseen.streams()

@@ -116,8 +116,8 @@ def is_sandboxed() -> str:
     assert int(status["Uid"].split()[0]) == pwd.getpwnam("appliance").pw_uid
     threads = [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
     fast = {thread for thread in threads if os.sched_getscheduler(thread) & ~os.SCHED_RESET_ON_FORK == os.SCHED_RR}
-    if int(pid) not in fast:  # some kernels give containers no real-time priority
-        assert "Operation not permitted" in run("chrt", "-r", "10", "true", check=False)
+    if int(pid) not in fast:  # a machine may keep its containers from it
+        assert "not permitted" in run("prlimit", "--rtprio=20:20", "true", check=False)
     assert len(fast) <= 2, fast  # frame loop and capture
     return f"{len(fast)} of {len(threads)} threads have real-time priority; {exposure()}"
 
@@ -177,14 +177,15 @@ def comes_back_after_a_kill() -> str:
 
 def is_watched() -> str:
     """A frame loop that hangs while all other threads live: killed, told where, and listening again."""
-    since, restarts = cursor(), int(show("NRestarts"))
+    run("systemctl", "reset-failed", UNIT)  # starts by hand count as well
+    since = cursor()
     moment = time.monotonic()
     run("systemctl", "kill", "-s", "USR1", "--kill-who=main", UNIT)
     took = started_after(moment, 180)
     said = journal(since)
     for word in ("Watchdog timeout", "Fatal Python error: Aborted", "in hang"):
         assert word in said, said
-    assert int(show("NRestarts")) > restarts
+    assert show("NRestarts") == "1"
     return f"{took:.1f} s from the hang to listening, with WatchdogSec=10"
 
 
@@ -205,6 +206,7 @@ def reloads() -> str:
 
 def has_a_safe_mode() -> str:
     """A wrong configuration, and repeated crashes: it hears nonetheless, and says what is wrong."""
+    run("systemctl", "reset-failed", UNIT)
     right = CONFIG.read_text()
     CONFIG.write_text(right + "\n[nonsense]\n")
     since = cursor()
@@ -214,6 +216,7 @@ def has_a_safe_mode() -> str:
     CONFIG.write_text(right)
     run("systemctl", "restart", UNIT)
     assert "safe mode" not in run("appliance", "status", check=False)
+    run("systemctl", "reset-failed", UNIT)
     since, kills = cursor(), 0
     while "safe mode" not in journal(since):
         assert kills < 10

@@ -101,7 +101,7 @@ class ServerStreams:
         if self._environment.get("PULSE_SERVER"):
             return True
         own = Path(self._environment.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}") / "pulse" / "native"
-        return own.exists() or _SYSTEM_WIDE.exists()
+        return os.path.exists(own) or os.path.exists(_SYSTEM_WIDE)  # False also where the service may not look
 
     def _pactl(self, *arguments: str) -> str:
         return _said("pactl", arguments, self._environment, self._patience_s)

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace, config: LoadedConfig | None) -> int:
     logging.basicConfig(level=config.config.log.level.upper(), handlers=[system_journal.handler()])
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # until there is something to end cleanly
     check_files(config)
-    brains = load_brains(config)
+    brains = load_brains(config, warm=False)
     if args.check:
         load_voice(config, deterministic=False).close()
         print(f"configuration, home and models are good; wake words: {', '.join(word.name for word in brains.words)}")

@@ -80,6 +80,7 @@ class Language:
         self._lead_in = re.compile(rf"^(?:(?:{skip})\s+)+")
         self._first_lead_in = re.compile(rf"^(?:{skip})\s+")
         self._ending = re.compile(rf"(?:\s+(?:{skip}))+\s*$")
+        self._is_warm = False
         self._remembered = lru_cache(maxsize=REMEMBERED_TEXTS)(self._match)
         self._one = lru_cache(maxsize=REMEMBERED_TEXTS)(self._single)
 
@@ -128,7 +129,10 @@ class Language:
         return self._templates.digest
 
     def warm_up(self) -> None:
-        """Do now what the first `match` and `nearest` would do: hassil compiles on first use."""
+        """Do now what the first `match` and `nearest` would do: hassil compiles on first use. Once is enough."""
+        if self._is_warm:
+            return
+        self._is_warm = True
         one_of_each = {intent: text for intent, text in self.sampled(100)}
         for text in one_of_each.values():
             self._match(text, tolerant=False)
