@@ -94,8 +94,11 @@ ANSWERS = """
 """
 
 
-def fake(folder: Path, on_request: str = ANSWERS, *, at_start: str = "") -> PiperVoice:
-    """A voice whose process runs `at_start`, says that it is ready, and `on_request` for each request."""
+def fake(folder: Path, on_request: str = ANSWERS, *, at_start: str = "", hangs: bool = False) -> PiperVoice:
+    """A voice whose process runs `at_start`, says that it is ready, and `on_request` for each request.
+
+    It is waited for only briefly where it `hangs`; else long enough for a machine with much else to do.
+    """
     (folder / "voice.onnx").touch()
     (folder / "voice.onnx.json").write_text('{"audio": {"sample_rate": 22050}}')
     program = folder / "child.py"
@@ -109,7 +112,9 @@ def fake(folder: Path, on_request: str = ANSWERS, *, at_start: str = "") -> Pipe
         f"print('{READY}', flush=True)\n"
         f"for line in sys.stdin:\n    request = json.loads(line)\n{body}\n"
     )
-    return PiperVoice(folder, deterministic=True, start_timeout_s=5.0, part_timeout_s=0.2, program=program)
+    return PiperVoice(
+        folder, deterministic=True, start_timeout_s=30.0, part_timeout_s=0.5 if hangs else 30.0, program=program
+    )
 
 
 def starts(folder: Path) -> int:
@@ -159,11 +164,12 @@ BROKEN = {
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_broken_process_is_one_error_and_a_new_one_is_started(case: str, tmp_path: Path) -> None:
     on_request, message = BROKEN[case]
-    voice = fake(tmp_path, f"if request['text'] == 'bad':\n    {on_request}\nelse:\n{ANSWERS}")
+    hangs = "in time" in message
+    voice = fake(tmp_path, f"if request['text'] == 'bad':\n    {on_request}\nelse:\n{ANSWERS}", hangs=hangs)
     began = time.monotonic()
     with pytest.raises(StageError, match=message):
         voice.synthesize("bad")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 25
     assert voice.synthesize("good").size == 4
     assert starts(tmp_path) == 2
     voice.close()
@@ -216,7 +222,7 @@ def test_a_sentence_is_cancelled_while_its_first_part_is_awaited(tmp_path: Path)
 
     began = time.monotonic()
     assert list(voice.stream("long", cancelled)) == []
-    assert time.monotonic() - began < 0.2, "sooner than the process is given up"
+    assert time.monotonic() - began < 20, "sooner than the process is given up"
     voice.close()
 
 
