@@ -1,4 +1,4 @@
-"""Commands from outside: what a subscriber may ask of the appliance, and how its bytes become one of ten facts.
+"""Commands from outside: what a subscriber may ask of the appliance, and how its bytes become one of eleven facts.
 
 A command arrives as a name (`volume`) and a payload: a bare scalar (`50`) or a JSON object (`{"percent": 50}`), as
 `command_schema` publishes it. Whatever is not exactly that is refused in one sentence and changes nothing. No sentence
@@ -92,7 +92,11 @@ class Restart(_Command, frozen=True):
     """End, and start anew."""
 
 
-Command = Say | Listen | Stop | Mute | Volume | Threshold | WakeWord | FalseWake | Reload | Restart
+class Update(_Command, frozen=True):
+    """Install the newest version that the owner's place for updates has, and use it."""
+
+
+Command = Say | Listen | Stop | Mute | Volume | Threshold | WakeWord | FalseWake | Reload | Restart | Update
 """Every command there is."""
 
 _FORMS: Final[dict[str, tuple[type[Command], str]]] = {
@@ -106,11 +110,9 @@ _FORMS: Final[dict[str, tuple[type[Command], str]]] = {
     "false_wake": (FalseWake, "an empty payload"),
     "reload": (Reload, "an empty payload"),
     "restart": (Restart, "an empty payload"),
+    "update": (Update, "an empty payload"),
 }
 """Name on the wire: the class, and the remedy that a refusal names."""
-
-_LATER: Final = frozenset({"update"})
-"""Named in the contract, for versions to come."""
 
 _SWITCH: Final = {"on": True, "true": True, "off": False, "false": False}
 
@@ -120,8 +122,6 @@ def parse(name: str, payload: bytes) -> Command:
 
     `name` is the last level of its topic, `payload` its bytes, untrusted. Raises CommandRefused, and nothing else.
     """
-    if name in _LATER:
-        raise CommandRefused(f"command {name} is not supported yet by this version; it knows {', '.join(_FORMS)}")
     if name not in _FORMS:
         raise CommandRefused(f"command {name[:32]!a} is unknown; this version knows {', '.join(_FORMS)}")
     form, remedy = _FORMS[name]

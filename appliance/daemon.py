@@ -35,6 +35,7 @@ from appliance.commands import (
     Say,
     Stop,
     Threshold,
+    Update,
     Volume,
     WakeWord,
     name_of,
@@ -61,6 +62,7 @@ from appliance.report import describe
 from appliance.reporting import Reporting
 from appliance.runtimes.gpio import Panel
 from appliance.status_socket import StatusServer, candidates
+from appliance.updating import Updating
 from appliance.wake import find
 
 _LOGGER = logging.getLogger(__name__)
@@ -127,6 +129,7 @@ class Daemon:
         )
         port = brains.loaded.config.metrics.port
         self._metrics = MetricsServer(port, self._metrics_page) if port else None
+        self._updating = Updating(brains.loaded)
         self._frame = 0
 
     @property
@@ -149,6 +152,7 @@ class Daemon:
             self._warm_up()
             if self._mqtt:
                 self._mqtt.publish_settings(self._renewing.settings())
+                self._mqtt.publish_update(self._updating.told(0))
                 self._mqtt.start()
             self._source.start()
             self._frames()
@@ -234,6 +238,8 @@ class Daemon:
                 if uptime_s < RESTART_AFTER_S:
                     return f"it started {uptime_s:.0f} s ago; ask again after {RESTART_AFTER_S} s"
                 return self._wrong_files()
+            case Update():
+                return self._updating.refusal()
         return None
 
     def _wrong_files(self) -> str | None:
@@ -330,8 +336,9 @@ class Daemon:
             self._reloading = False
             self._inbox.post(lambda at: self._carry_out(Reload(), at))
         self._household.step(frame)
-        if (changed := self._renewing.step(frame)) is not None:
-            self._loop.emit(changed)
+        for changed in (self._renewing.step(frame), self._updating.step(frame)):
+            if changed is not None:
+                self._loop.emit(changed)
 
     def _to_broker(self, topic: str, payload: str, qos: int, retain: bool) -> None:
         """Publish for a device of the home, or for another appliance. Raises BrokerError."""
@@ -371,6 +378,8 @@ class Daemon:
                 return self._renewing.reload(self._file, frame)
             case Restart():
                 self._restart_by = frame + RESTART_WAIT_FRAMES
+            case Update():
+                return self._updating.ask(frame)
         return None
 
 
@@ -389,6 +398,7 @@ def build_mqtt(
         version=__version__,
         name=config.device.id.replace("_", " ").replace("-", " ").capitalize(),
         area=config.device.area,
+        updates=bool(config.update.source),
         wake_words=tuple(dict.fromkeys((*(word.name for word in brains.words), *installed))),
     )
     return MqttClient(

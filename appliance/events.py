@@ -373,6 +373,39 @@ class DevicesLearned(Event, frozen=True, kw_only=True, tag="devices_learned"):
     """How many learned ones there are now."""
 
 
+class UpdateStep(StrEnum):
+    """Where an update stands."""
+
+    FOUND = "found"
+    FETCHING = "fetching"
+    PREPARING = "preparing"
+    TESTING = "testing"
+    SWITCHING = "switching"
+    INSTALLED = "installed"
+    ROLLED_BACK = "rolled_back"
+    FAILED = "failed"
+
+
+class UpdateProgressed(Event, frozen=True, kw_only=True, tag="update_progressed"):
+    """An update has gone on; told once a second at most."""
+
+    installed: str
+    """The version in use."""
+
+    latest: str
+    """The newest one that is known."""
+
+    step: UpdateStep
+    percent: Annotated[int, Meta(ge=0, le=100)]
+    """Of all that has to be done."""
+
+    problem: str | None = None
+    """Why it failed or was taken back."""
+
+    notes: str = ""
+    """What is new in the newest one, as its maker says."""
+
+
 class CommandRefused(Event, frozen=True, kw_only=True, tag="command_refused"):
     """Somebody sent what is no command, or asked for what cannot be done; told at most once a minute."""
 
@@ -427,6 +460,7 @@ AnyEvent = (
     | ServiceLevelMet
     | SettingsChanged
     | DevicesLearned
+    | UpdateProgressed
     | CommandRefused
     | Failed
 )

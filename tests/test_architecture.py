@@ -138,6 +138,7 @@ LAYERS = {
     "appliance.reporting": Layer.DAEMON,
     "appliance.self_test": Layer.DAEMON,
     "appliance.speaking": Layer.DAEMON,
+    "appliance.updating": Layer.DAEMON,
     "appliance.wyoming.*": Layer.DAEMON,
     "appliance.__main__": Layer.CLI,
     "appliance.bench": Layer.CLI,

@@ -16,6 +16,7 @@ from appliance.commands import (
     Say,
     Stop,
     Threshold,
+    Update,
     Volume,
     WakeWord,
     command_schema,
@@ -23,7 +24,10 @@ from appliance.commands import (
     parse,
 )
 
-NAMES = ("say", "listen", "stop", "mute", "volume", "threshold", "wake_word", "false_wake", "reload", "restart")
+NAMES = (
+    *("say", "listen", "stop", "mute", "volume", "threshold", "wake_word", "false_wake", "reload", "restart"),
+    "update",
+)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +39,7 @@ NAMES = ("say", "listen", "stop", "mute", "volume", "threshold", "wake_word", "f
         ("say", b'{"text": "first\\nsecond"}', Say(text="first\nsecond")),
         ("listen", b"", Listen()),
         ("listen", b"{}", Listen()),
+        ("update", b"", Update()),
         ("stop", b" ", Stop()),
         ("mute", b"on", Mute(on=True)),
         ("mute", b"OFF", Mute(on=False)),
@@ -104,7 +109,7 @@ def test_a_good_command_is_read(name: str, payload: bytes, command: Command) -> 
         ("wake_word", b'{"word": ["alexa"]}', "Expected `str`"),
         ("reload", b"now", "no value"),
         ("restart", b'{"at": 3}', "unknown field"),
-        ("update", b"", "not supported yet by this version"),
+        ("update", b"1.1", "no value"),
         ("explode", b"", "unknown"),
         ("", b"", "unknown"),
     ],

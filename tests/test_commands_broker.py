@@ -89,7 +89,6 @@ def bad_messages(name: str) -> Iterator[Bad]:
 
 OTHERS = [
     *(Bad(name, b"", "unknown") for name in ("", "SAY", "say ", "secret", "x" * 300)),
-    Bad("update", b"", "not supported yet"),
     Bad("mute", b"1", "neither on nor off"),
     Bad("volume", b"fifty", "flat"),
     Bad("volume", b"9" * 4000, "<= 100"),

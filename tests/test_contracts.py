@@ -48,6 +48,8 @@ from appliance.events import (
     TimerSet,
     TranscriptReady,
     TurnFinished,
+    UpdateProgressed,
+    UpdateStep,
     WakeDetected,
     WakeNearMissed,
     WakeYielded,
@@ -107,6 +109,7 @@ EXAMPLES: list[Event] = [
         frame=1090, wake_words=("alexa",), threshold=0.0, volume=40, restart_needed=("mqtt.host", "audio.speaker")
     ),
     DevicesLearned(frame=1092, devices=12),
+    UpdateProgressed(frame=1093, installed="1.0", latest="1.1", step=UpdateStep.FETCHING, percent=40, notes="Quieter."),
     CommandRefused(frame=1095, reason="command volume: not a flat JSON value; send 0..100", count=3),
     Failed(frame=1100, session=3, stage="recognizer", error="The model ran out of memory."),
 ]

@@ -1,5 +1,6 @@
 """What Home Assistant is told about the appliance. Its own schema is asked by `make check-ha`."""
 
+import dataclasses
 import json
 from typing import Any
 
@@ -14,6 +15,7 @@ from appliance.commands import (
     Say,
     Stop,
     Threshold,
+    Update,
     Volume,
     WakeWord,
     parse,
@@ -26,7 +28,12 @@ from appliance.mqtt.topics import Topics
 from appliance.status import Metrics
 
 KITCHEN = Appearance(
-    topics=Topics("kitchen"), version="1.0", name="Kitchen", area="Kitchen", wake_words=("computer", "jarvis")
+    topics=Topics("kitchen"),
+    version="1.0",
+    name="Kitchen",
+    area="Kitchen",
+    updates=True,
+    wake_words=("computer", "jarvis"),
 )
 
 
@@ -90,11 +97,24 @@ def test_figures_are_among_the_metrics() -> None:
         ("stop", b"", Stop()),
         ("reload", b"", Reload()),
         ("restart", b"", Restart()),
+        ("update", b"", Update()),
     ],
 )
 def test_what_it_commands_is_understood(key: str, payload: bytes, command: Command) -> None:
     topic = components()[key]["command_topic"]
     assert parse(topic.removeprefix("voice/kitchen/command/"), payload) == command
+
+
+def test_who_knows_no_place_for_updates_shows_none() -> None:
+    shown = dataclasses.replace(KITCHEN, updates=False)
+    (payload,) = announcements(shown, "homeassistant", "device").values()
+    assert "update" not in json.loads(payload)["components"]
+
+
+def test_an_older_home_assistant_is_told_of_an_update_what_it_knows() -> None:
+    update = json.loads(announcements(KITCHEN, "ha", "entity")["ha/update/kitchen/voice_update/config"])
+    assert "in_progress" not in update["value_template"]
+    assert "value_template" not in components()["update"]
 
 
 @pytest.mark.parametrize("style", ["device", "entity"])

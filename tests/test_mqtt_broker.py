@@ -68,7 +68,9 @@ class Kitchen:
         device_id: str = "kitchen",
         **settings: Any,
     ) -> None:
-        shown = Appearance(topics=Topics("kitchen"), version="1.0", name="Kitchen", area="", wake_words=("alexa",))
+        shown = Appearance(
+            topics=Topics("kitchen"), version="1.0", name="Kitchen", area="", updates=True, wake_words=("alexa",)
+        )
         self.commands: queue.Queue[Command] = queue.Queue()
         self.client = MqttClient(
             Mqtt(host="127.0.0.1", port=port, keepalive_s=KEEPALIVE_S, **settings),

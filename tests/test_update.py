@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from appliance.errors import UpdateError
+from appliance.events import UpdateStep
 from appliance.update.manifest import LARGEST_BYTES, parse
 from appliance.update.places import WebPlace, place_of
-from appliance.update.progress import Step
 from tests.test_model_install import Response
 from tests.updates import NEW, OLD, Device, Maker, folder_in_memory, write
 from tools import kill_updates, make_update
@@ -50,7 +50,7 @@ def test_an_update_is_fetched_tested_used_and_looked_at(device: Device, maker: M
     assert device.machine.asked == ["prepare 1.1", "test 1.1", "restart", "watch 1.1", "test 1.1"]
     assert (device.versions.current, device.versions.previous, device.versions.on_trial) == ("1.1", "1.0", None)
     steps = list(dict.fromkeys(moment.step for moment in device.told))
-    assert steps == [Step.FOUND, Step.FETCHING, Step.PREPARING, Step.TESTING, Step.SWITCHING, Step.INSTALLED]
+    assert steps == ["found", "fetching", "preparing", "testing", "switching", "installed"]
     percents = [moment.percent for moment in device.told]
     assert percents == sorted(percents)
     assert percents[-1] == 100
@@ -190,7 +190,7 @@ def test_a_file_that_is_not_what_was_signed_is_not_installed(device: Device, upd
             device.install(update)
         assert device.files == OLD
         assert device.versions.digest("1.1") is None
-        assert (device.told[-1].step, device.told[-1].installed) == (Step.FAILED, "1.0")
+        assert (device.told[-1].step, device.told[-1].installed) == (UpdateStep.FAILED, "1.0")
     (update / "files" / sha256).write_bytes(NEW["appliance/loop.py"])
     device.install(update)
     assert device.files == NEW
@@ -234,7 +234,7 @@ def test_a_version_that_does_not_hear_is_taken_back(device: Device, update: Path
         device.install(update)
     assert device.files == OLD
     assert device.machine.asked[-3:] == ["restart", "watch 1.1", "restart"]
-    assert (device.told[-1].step, device.told[-1].installed) == (Step.ROLLED_BACK, "1.0")
+    assert (device.told[-1].step, device.told[-1].installed) == (UpdateStep.ROLLED_BACK, "1.0")
     assert device.told[-1].problem == "watch 1.1 failed"
     assert device.versions.on_trial is None
 
@@ -259,7 +259,7 @@ def test_the_owner_may_go_back_once(device: Device, update: Path) -> None:
     device.install(update)
     assert device.updater.roll_back() == "1.0"
     assert device.files == OLD
-    assert device.told[-1].step is Step.ROLLED_BACK
+    assert device.told[-1].step is UpdateStep.ROLLED_BACK
     with pytest.raises(UpdateError, match="no version to go back to"):
         device.updater.roll_back()
 

@@ -15,8 +15,9 @@ from appliance.cli import update as command
 from appliance.config import Config
 from appliance.config_files import PROJECT, LoadedConfig
 from appliance.errors import StageError, UpdateError
+from appliance.events import UpdateStep
 from appliance.update.machine import SystemMachine
-from appliance.update.progress import Progress, Step, load
+from appliance.update.progress import Progress, load
 
 
 class Running:
@@ -100,7 +101,7 @@ def test_a_version_that_cannot_even_start_fails_its_test(version: Path) -> None:
 
 def test_progress_is_told_to_who_reads_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "progress.json"
-    told = Progress(installed="1.0", latest="1.1", step=Step.ROLLED_BACK, percent=100, problem="it is deaf")
+    told = Progress(installed="1.0", latest="1.1", step=UpdateStep.ROLLED_BACK, percent=100, problem="it is deaf")
     command.tell(told, file)
     assert load(file) == told
     command.tell(told, tmp_path / "no folder" / "progress.json")
@@ -129,7 +130,7 @@ def test_systemd_has_nothing_to_say_about_the_units(tmp_path: Path) -> None:
         copy = tmp_path / unit.name
         copy.write_text(re.sub(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", unit.read_text()))
         units.append(str(copy))
-    assert [Path(unit).stem for unit in units] == ["appliance-settle", "appliance-update", "appliance-update"]
+    assert [Path(unit).stem for unit in units] == ["appliance-settle", *["appliance-update"] * 2, "appliance-update@"]
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False
     )

@@ -32,7 +32,9 @@ START_S: Final = 240.0
 
 ANSWER_S: Final = 30.0
 TOPICS: Final = Topics("kitchen")
-SHOWN: Final = Appearance(topics=TOPICS, version="1.0", name="Kitchen", area="", wake_words=("computer", "jarvis"))
+SHOWN: Final = Appearance(
+    topics=TOPICS, version="1.0", name="Kitchen", area="", updates=True, wake_words=("computer", "jarvis")
+)
 
 UNKNOWN_TO_OLDER: Final = ("notify",)
 """Platforms of MQTT that came after 2024.3."""

@@ -26,6 +26,8 @@ from appliance.events import (
     SettingsChanged,
     State,
     StateChanged,
+    UpdateProgressed,
+    UpdateStep,
     blank_text,
     event_type,
     to_json,
@@ -58,6 +60,13 @@ LARGEST_PACKET_BYTES: Final = 16_384
 
 LARGEST_HEARD_BYTES: Final = 131_072
 """The same where others than commands are listened to, such as announcements of devices."""
+
+SUMMARY_CHARACTERS: Final = 255
+"""Home Assistant takes no longer one."""
+
+UPDATE_UNDER_WAY: Final = frozenset(
+    {UpdateStep.FETCHING, UpdateStep.PREPARING, UpdateStep.TESTING, UpdateStep.SWITCHING}
+)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -158,6 +167,8 @@ class MqttClient:
             self._retain(self._topics.state, event.to.value.encode())
         if isinstance(event, SettingsChanged):
             self.publish_settings(event)
+        if isinstance(event, UpdateProgressed):
+            self.publish_update(event)
         public = event if self._publish_text else without_text(event, free_slots=self._free_slots)
         if public is None:
             return
@@ -172,6 +183,17 @@ class MqttClient:
         """Publish volume, threshold and wake words as retained JSON, in place of the ones before."""
         told = {"volume": settings.volume, "threshold": settings.threshold, "wake_words": settings.wake_words}
         self._retain(self._topics.settings, msgspec.json.encode(told))
+
+    def publish_update(self, update: UpdateProgressed) -> None:
+        """Publish the version in use and the newest one as retained JSON, in Home Assistant's own form."""
+        told = {
+            "installed_version": update.installed,
+            "latest_version": update.latest,
+            "release_summary": update.notes[:SUMMARY_CHARACTERS],
+            "in_progress": update.step in UPDATE_UNDER_WAY,
+            "update_percentage": update.percent if update.step in UPDATE_UNDER_WAY else None,
+        }
+        self._retain(self._topics.update, msgspec.json.encode(told))
 
     def publish_metrics(self, metrics: msgspec.Struct) -> None:
         """Publish figures as retained JSON, in place of the ones before."""

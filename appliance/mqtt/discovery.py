@@ -65,6 +65,9 @@ class Appearance:
     area: str
     """Suggested to Home Assistant; empty: none."""
 
+    updates: bool
+    """Whether it knows a place where updates come from."""
+
     wake_words: tuple[str, ...]
     """Those that can be chosen: the installed ones, and those in use."""
 
@@ -106,7 +109,7 @@ def _announced(shown: Appearance, prefix: str, style: Style) -> list[tuple[str, 
         "payload_available": ONLINE,
         "payload_not_available": OFFLINE,
     }
-    entities = _entities(shown)
+    entities = _entities(shown, style)
     for key, entity in entities.items():
         entity["unique_id"] = f"{thing}_{key}"
     if style == "device":
@@ -125,9 +128,25 @@ def _without_platform(entity: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in entity.items() if key != "platform"}
 
 
-def _entities(shown: Appearance) -> dict[str, dict[str, Any]]:
+def _entities(shown: Appearance, style: Style) -> dict[str, dict[str, Any]]:
     """All entities by their keys."""
-    return _told(shown.topics) | _set(shown) | _diagnostics(shown.topics)
+    updates = {"update": _update(shown.topics, style)} if shown.updates else {}
+    return _told(shown.topics) | _set(shown) | updates | _diagnostics(shown.topics)
+
+
+def _update(topics: Topics, style: Style) -> dict[str, Any]:
+    """The version in use, and a button for the newest. An older Home Assistant takes only what it knows."""
+    known = ("installed_version", "latest_version", "release_summary")
+    only_known = "{{ dict(" + ", ".join(f"{key}=value_json.{key}" for key in known) + ") | to_json }}"
+    return {
+        "platform": "update",
+        "name": "Version",
+        "device_class": "firmware",
+        "entity_category": "config",
+        "state_topic": topics.update,
+        "command_topic": topics.command("update"),
+        "payload_install": "",
+    } | ({"value_template": only_known} if style == "entity" else {})
 
 
 def _told(topics: Topics) -> dict[str, dict[str, Any]]:

@@ -48,6 +48,11 @@ class Topics:
         return f"{self.base}/wake"
 
     @property
+    def update(self) -> str:
+        """Retained version in use and newest version, as JSON."""
+        return f"{self.base}/update"
+
+    @property
     def commands(self) -> str:
         """The filter that matches every command."""
         return f"{self.base}/command/+"

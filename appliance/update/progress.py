@@ -1,32 +1,17 @@
 """How an update goes, in a file: written by who updates, read by the running appliance, which tells the house."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta, Struct
 
+from appliance.events import UpdateStep
+
 PROGRESS: Final = Path("/run/appliance-update/progress.json")
 """In memory: the frame loop may look at it without waiting for a disk."""
 
 LARGEST_BYTES: Final = 16_384
-
-
-class Step(StrEnum):
-    """Where an update stands."""
-
-    FOUND = "found"
-    FETCHING = "fetching"
-    PREPARING = "preparing"
-    TESTING = "testing"
-    SWITCHING = "switching"
-    INSTALLED = "installed"
-    ROLLED_BACK = "rolled_back"
-    FAILED = "failed"
-
-
-UNDER_WAY: Final = frozenset({Step.FETCHING, Step.PREPARING, Step.TESTING, Step.SWITCHING})
 
 
 class Progress(Struct, frozen=True, kw_only=True):
@@ -38,7 +23,7 @@ class Progress(Struct, frozen=True, kw_only=True):
     latest: str
     """The newest one that is known, perhaps the same."""
 
-    step: Step
+    step: UpdateStep
     percent: Annotated[int, Meta(ge=0, le=100)] = 0
     """Of all that has to be done."""
 

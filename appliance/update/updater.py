@@ -19,11 +19,12 @@ from typing import Final, Protocol
 from packaging.version import InvalidVersion, Version
 
 from appliance.errors import UpdateError
+from appliance.events import UpdateStep
 from appliance.models import sha256_of
 from appliance.update import manifest as signed
 from appliance.update.manifest import FILES, File, Manifest
 from appliance.update.places import Place
-from appliance.update.progress import Progress, Step
+from appliance.update.progress import Progress
 from appliance.update.versions import Versions
 
 SPACE_MARGIN_BYTES: Final = 128 << 20
@@ -82,7 +83,7 @@ class Updater:
         manifest = signed.read(data, _small(place, signed.SIGNATURE, signed.SIGNATURE_BYTES), key)
         self._notes = manifest.notes
         if self.is_newer(manifest):
-            self._step(manifest.version, Step.FOUND, 0)
+            self._step(manifest.version, UpdateStep.FOUND, 0)
         return Offer(manifest, hashlib.sha256(data).hexdigest())
 
     def is_newer(self, manifest: Manifest) -> bool:
@@ -98,9 +99,9 @@ class Updater:
                 self._make_ready(place, offer)
             except (UpdateError, OSError) as error:
                 problem = str(error) if isinstance(error, UpdateError) else f"{error.filename}: {error.strerror}"
-                self._step(version, Step.FAILED, 100, problem)
+                self._step(version, UpdateStep.FAILED, 100, problem)
                 raise UpdateError(f"version {version} was not installed: {problem}") from None
-            self._step(version, Step.SWITCHING, 90)
+            self._step(version, UpdateStep.SWITCHING, 90)
             self._versions.switch(version)
             self._prove(version, restart=True)
 
@@ -114,7 +115,7 @@ class Updater:
         with self._versions.locked():
             left = self._versions.current
             version = self._versions.roll_back()
-            self._step(left, Step.ROLLED_BACK, 100, "somebody asked for it")
+            self._step(left, UpdateStep.ROLLED_BACK, 100, "somebody asked for it")
             self._machine.restart()
             return version
 
@@ -131,7 +132,7 @@ class Updater:
         self._check(manifest)
         if self._versions.digest(manifest.version) != offer.digest:
             self._make(place, offer)
-        self._step(manifest.version, Step.TESTING, 80)
+        self._step(manifest.version, UpdateStep.TESTING, 80)
         self._machine.test(self._versions.folder(manifest.version))
 
     def _check(self, manifest: Manifest) -> None:
@@ -164,10 +165,10 @@ class Updater:
             percent = 70 * done_bytes // (manifest.size_bytes or 1)
             if percent != told:
                 told = percent
-                self._step(manifest.version, Step.FETCHING, percent)
+                self._step(manifest.version, UpdateStep.FETCHING, percent)
             self._bring(place, folder, path, file)
             done_bytes += file.size
-        self._step(manifest.version, Step.PREPARING, 70)
+        self._step(manifest.version, UpdateStep.PREPARING, 70)
         self._machine.prepare(folder)
         self._versions.complete(manifest.version, offer.digest)
 
@@ -199,14 +200,14 @@ class Updater:
             self._machine.test(self._versions.folder(version))
         except UpdateError as error:
             previous = self._versions.roll_back()
-            self._step(version, Step.ROLLED_BACK, 100, str(error))
+            self._step(version, UpdateStep.ROLLED_BACK, 100, str(error))
             self._machine.restart()
             raise UpdateError(f"version {version} does not work, {previous} is used again: {error}") from None
         self._versions.confirm()
-        self._step(version, Step.INSTALLED, 100)
+        self._step(version, UpdateStep.INSTALLED, 100)
         self._versions.remove_others()
 
-    def _step(self, version: str, step: Step, percent: int, problem: str | None = None) -> None:
+    def _step(self, version: str, step: UpdateStep, percent: int, problem: str | None = None) -> None:
         """Tell where the update to a version stands."""
         _LOGGER.info("update to %s: %s, %d %%", version, step, percent)
         installed = self._versions.current
