@@ -66,6 +66,13 @@ def test_what_the_old_version_has_is_neither_fetched_nor_stored_twice(device: De
     assert device.files == NEW
 
 
+def test_models_of_the_owner_go_along(device: Device, maker: Maker) -> None:
+    own = {"models/own.toml": b"mine", "models/korean/am/weights": b"heavy"}
+    write(device.root / "current", own | {"models/mouth/lip": b"of the old mouth"})
+    device.install(maker.make(NEW | {"models/mouth/tongue": b"new"}))
+    assert device.files == NEW | own | {"models/mouth/tongue": b"new"}
+
+
 def test_a_damaged_file_of_the_old_version_is_fetched(device: Device, update: Path) -> None:
     write(device.root / "current", {"models/ear": OLD["models/ear"][::-1]})
     device.install(update)

@@ -16,6 +16,7 @@ from appliance import __version__
 from appliance.config_files import MANIFEST, PROJECT
 from appliance.errors import ApplianceError
 from appliance.models import ModelStore, Status
+from appliance.update.manifest import MARK
 
 PARTS: Final = ("appliance", "docs", "firmware_config", "requirements", "systemd")
 """Folders of the project that go along, beside its Markdown files and models."""
@@ -32,7 +33,7 @@ Maintainer: {maintainer}
 Installed-Size: {size_kib}
 Section: sound
 Priority: optional
-Depends: python3 (>= 3.{minor}), python3 (<< 3.{next_minor}), systemd (>= 252), libportaudio2, alsa-utils
+Depends: python3 (>= 3.{minor}), python3 (<< 3.{next_minor}), systemd (>= 252), libportaudio2, alsa-utils, openssl
 Description: Offline voice appliance
  Wake word, speech recognition, intents, actions, voice and MQTT, all of it on
  the device. Installing it starts the service appliance.service.
@@ -54,6 +55,7 @@ def make(out: Path, compression: str) -> Path:
     make_environment(home / ".venv")
     compileall.compile_dir(home, quiet=1, stripdir=str(root), prependdir="/")
     _run("chmod", "-R", "a+rX,u+w,go-w", str(root))  # whatever the umask of who fetched the models was
+    _put(home / MARK, f"package {__version__}")
     _system_files(root)
     _control(root)
     package = out / f"appliance_{__version__}_{_architecture()}.deb"
@@ -104,8 +106,9 @@ def make_environment(folder: Path) -> None:
 
 def _system_files(root: Path) -> None:
     """What lies outside of the program's folder."""
-    for unit in (PROJECT / "systemd").glob("*.service"):
-        _put(root / "lib/systemd/system" / unit.name, unit.read_text())
+    for kind in ("service", "path", "timer"):
+        for unit in (PROJECT / "systemd").glob(f"*.{kind}"):
+            _put(root / "lib/systemd/system" / unit.name, unit.read_text())
     _put(root / "usr/lib/sysusers.d/appliance.conf", (PROJECT / "systemd/appliance.sysusers").read_text())
     _put(root / "usr/lib/tmpfiles.d/appliance.conf", (PROJECT / "systemd/appliance.tmpfiles").read_text())
     _put(root / "usr/bin/appliance", COMMAND, mode=0o755)

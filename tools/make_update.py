@@ -1,11 +1,12 @@
 """Make an update on a workstation and sign it, for `appliance update`.
 
     python -m tools.make_update key keys/                     once: a key pair; keys/update-key.pem goes to the devices
+    python -m tools.make_update tree TREE      what a version's folder holds, for this Python and processor
     python -m tools.make_update sign TREE --key keys/update-key.secret.pem --out UPDATE [--zip]
 
-TREE is what a version's folder on the device holds: program, models, and packages, as below /opt/appliance/versions of
-a device or of a Debian package. The secret key stays on the workstation: whoever has it can put programs onto every
-device that has the public one. A web server, a stick or a zip file of the folder UPDATE is an update.
+TREE holds program, models, and packages, as the Debian package does. The secret key stays on the workstation: whoever
+has it can put programs onto every device that has the public one. A web server, a stick or a zip file of the folder
+UPDATE is an update.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from appliance import __version__
 from appliance.errors import ApplianceError, UpdateError, UsageError
 from appliance.models import sha256_of
 from appliance.update.manifest import FILES, LARGEST_BYTES, MANIFEST, MARK, SIGNATURE, File, Manifest, read
+from tools import make_deb
 
 MADE_ON_THE_DEVICE = ("__pycache__", MARK)
 
@@ -34,6 +36,7 @@ def main() -> int:
     )
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("key", help="make a key pair").add_argument("folder", type=Path)
+    actions.add_parser("tree", help="gather what a version's folder holds").add_argument("folder", type=Path)
     sign = actions.add_parser("sign", help="make the manifest of a tree, sign it, and lay out the update")
     sign.add_argument("tree", type=Path)
     sign.add_argument("--key", type=Path, required=True, help="the secret key")
@@ -47,6 +50,8 @@ def main() -> int:
     try:
         if args.action == "key":
             make_key(args.folder)
+        elif args.action == "tree":
+            gather(args.folder)
         else:
             about = Manifest(
                 version=args.version,
@@ -77,6 +82,15 @@ def make_key(folder: Path) -> None:
         os.umask(old)
     _openssl("pkey", "-in", str(secret), "-pubout", "-out", str(public))
     public.chmod(0o644)
+
+
+def gather(folder: Path) -> None:
+    """Program, models and packages of this checkout, as the Debian package has them. Raises ApplianceError."""
+    if folder.exists():
+        raise UsageError(f"{folder}: is there already; name a folder that is not")
+    make_deb.copy_program(folder)
+    make_deb.copy_models(folder / "models")
+    make_deb.make_environment(folder / ".venv")
 
 
 def files_of(tree: Path) -> dict[str, File]:

@@ -169,6 +169,7 @@ class Updater:
             self._bring(place, folder, path, file)
             done_bytes += file.size
         self._step(manifest.version, UpdateStep.PREPARING, 70)
+        self._take_models_along(folder / "models")
         self._machine.prepare(folder)
         self._versions.complete(manifest.version, offer.digest)
 
@@ -190,6 +191,16 @@ class Updater:
             part.unlink()
             raise UpdateError(f"{path}: what was fetched is not what was signed")
         part.replace(target)
+
+    def _take_models_along(self, models: Path) -> None:
+        """Those that the owner made or fetched: all that the new version does not bring itself."""
+        ours = self._versions.folder(self._versions.current) / "models"
+        for model in ours.iterdir() if ours.is_dir() else ():
+            target = models / model.name
+            if model.is_dir() and not target.exists():
+                shutil.copytree(model, target, copy_function=os.link)
+            elif model.is_file() and not target.exists():
+                os.link(model, target)
 
     def _prove(self, version: str, *, restart: bool) -> None:
         """Look at the version that was switched to, and go back where it does not work. Raises UpdateError."""
