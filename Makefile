@@ -101,6 +101,11 @@ bench-live: live-packages models ## talk with the live appliance for 10 minutes,
 bench-phrasings: models ## count how many everyday phrasings are understood, typed and by synthetic voices (ALL=1: all; LANGUAGE=ko)
 	@$(BIN)/python -m tools.bench_phrasings $(if $(ALL),--all) $(if $(LANGUAGE),--language $(LANGUAGE))
 
+.PHONY: fuzz
+fuzz: models ## throw damaged files and payloads at everything that reads one (INPUTS=20000: for each reader)
+	@$(BIN)/python -m tools.fuzz_files --inputs $(or $(INPUTS),20000)
+	@$(BIN)/python -m tools.fuzz_commands --messages $(or $(INPUTS),20000)
+
 .PHONY: bench-outbox
 bench-outbox: .venv/.stamp-device ## count the bytes that a day of events writes to the card
 	@$(BIN)/python -m tools.bench_outbox

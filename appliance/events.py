@@ -518,7 +518,10 @@ def blank_text(line: bytes, *, free_slots: frozenset[str]) -> bytes:
 
 def from_json(line: bytes | str) -> AnyEvent:
     """Read an event back, for subscribers and tests. Raises `msgspec.DecodeError` on anything that is not one."""
-    fields = msgspec.json.decode(line, type=dict[str, Any])
+    try:
+        fields = msgspec.json.decode(line, type=dict[str, Any])
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(f"no event: {error}") from None
     for stamp in ("audio_s", "at", "id"):
         fields.pop(stamp, None)
     event: AnyEvent = msgspec.convert(fields, type=AnyEvent)

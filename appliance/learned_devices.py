@@ -45,7 +45,7 @@ def read(loaded: LoadedConfig) -> tuple[Thing, ...]:
         return ()
     except OSError as error:
         _LOGGER.warning("%s cannot be read (%s): learned devices are unknown", path, error.strerror)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         _LOGGER.warning("%s: damaged (%s), put aside: devices are learned anew", path, error)
         with contextlib.suppress(OSError):
             path.replace(path.with_suffix(".damaged"))

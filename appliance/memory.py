@@ -43,7 +43,7 @@ class Memory:
         except OSError as error:
             _LOGGER.error("%s cannot be read (%s): timers and alarms from before are lost", self._path, error.strerror)
             return Remembered()
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             aside = self._path.with_suffix(".damaged")
             _LOGGER.error("%s: damaged (%s), kept as %s: timers and alarms are lost", self._path, error, aside.name)
             with contextlib.suppress(OSError):

@@ -32,6 +32,7 @@ VERBS = (
         "bench-wake",
         "bench-barge-in",
         "bench-own-voice",
+        "fuzz",
     ),
     *("deb", "install"),
     *("lint", "test-live", "test", "test-tools", "check-ha", "check-nodered", "check-systemd", "lock", "clean"),

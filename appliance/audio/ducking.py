@@ -148,7 +148,7 @@ class Ducking:
             return msgspec.json.decode(self._path.read_bytes(), type=tuple[Debt, ...])
         except FileNotFoundError:
             return ()
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             _LOGGER.error("%s cannot be used (%s): sound that was lowered before stays so", self._path, error)
             return ()
 

@@ -75,7 +75,8 @@ class Journal:
         try:
             self._database = self._opened()
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):  # no room, no right: not damaged
+            # No room, no right, or in use: not damaged. "Unsupported file format" and the like are SQLITE_ERROR.
+            if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
                 raise
             aside = self.path.with_suffix(".damaged")
             _LOGGER.error("%s: damaged (%s); kept as %s, and begun anew", self.path, error, aside.name)

@@ -43,7 +43,7 @@ class Peers:
         elif not retained:
             try:
                 self._heard(device_id, msgspec.json.decode(payload, type=Bid))
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 _LOGGER.debug("%s: no bid of this version", topic[:200])
 
 

@@ -104,7 +104,7 @@ class SystemMachine:
         """What the running one says; None where none answers sense."""
         try:
             return msgspec.json.decode(self._ask(), type=_Status)
-        except (ApplianceError, msgspec.MsgspecError):
+        except (ApplianceError, msgspec.MsgspecError, UnicodeDecodeError):
             return None
 
 

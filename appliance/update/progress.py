@@ -39,5 +39,5 @@ def load(path: Path) -> Progress | None:
     try:
         with path.open("rb") as stream:
             return msgspec.json.decode(stream.read(LARGEST_BYTES), type=Progress)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None

@@ -224,7 +224,7 @@ def _look_at(folder: Path) -> tuple[Path, int]:
     description = models[0].with_name(f"{models[0].name}.json")
     try:
         rate_hz = msgspec.json.decode(description.read_bytes(), type=_Description).audio.sample_rate
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(f"{description}: does not describe a voice ({error}); install the voice again") from None
     if rate_hz % FRAMES_PER_S:
         raise ModelError(f"{description}: {rate_hz} Hz is not a multiple of {FRAMES_PER_S}; use another voice")

@@ -99,7 +99,7 @@ def card_of(file: TfliteFile) -> Card:
         return Card()
     try:
         card = msgspec.json.decode(path.read_bytes(), type=Card)
-    except (msgspec.MsgspecError, OSError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OSError) as error:
         raise ModelError(f"{path}: not a description of a wake word ({error}); correct or remove it") from None
     if card.sha256 and card.sha256 != hashlib.sha256(file.contents).hexdigest():
         raise ModelError(f"{path}: its sha256 is that of another file than {file.path.name}; take the two together")
