@@ -201,6 +201,17 @@ check-ha: system-packages .venv/.stamp-dev ## ask a real Home Assistant whether 
 	    echo "make check-ha: skipped: this Home Assistant runs on Python 3.11 or 3.12; name one: make check-ha PYTHON=python3.11"; exit 0; } && \
 	    $(MAKE) --no-print-directory .venv-ha/.stamp && $(BIN)/python -m tools.check_ha .venv-ha/bin/hass
 
+# The Hermes classes want an older paho.
+.venv-hermes/.stamp: requirements/hermes.txt
+	@echo "check-hermes: installing rhasspy-hermes"
+	@"$(PYTHON)" -m venv --clear .venv-hermes
+	@.venv-hermes/bin/python -W ignore -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/hermes.txt
+	@touch $@
+
+.PHONY: check-hermes
+check-hermes: .venv/.stamp-dev .venv-hermes/.stamp ## hold our Hermes messages against the classes of rhasspy-hermes
+	@$(BIN)/python -m tools.check_hermes .venv-hermes/bin/python
+
 build/node-red/.stamp: requirements/node-red/package.json requirements/node-red/package-lock.json
 	@echo "check-nodered: installing Node-RED (0.1 GB)"
 	@mkdir -p build/node-red && cp requirements/node-red/*.json build/node-red
@@ -225,14 +236,14 @@ check-systemd: models ## boot a real systemd in a container, install the package
 lock: ## resolve requirements/*.in again (needs uv; UPGRADE=1 takes the newest versions)
 	@command -v "$(UV)" >/dev/null || { \
 	    echo "make lock: needs uv, a package resolver; install it with pip into an environment of its own, or name it: make lock UV=PATH" >&2; exit 1; }
-	@cd requirements && for name in device wyoming gpio dev build tools ha; do \
+	@cd requirements && for name in device wyoming gpio dev build tools ha hermes; do \
 	    "$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	        --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade) $$name.in -o $$name.txt || exit 1; done
 	@echo "lock: requirements/*.txt are resolved"
 
 .PHONY: clean
 clean: ## remove .venv, caches and build results; models stay
-	@rm -rf .venv .venv-tools .venv-ha build dist out demo-answers.wav *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-tools .venv-ha .venv-hermes build dist out demo-answers.wav *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find appliance tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Verbs that are promised and not here yet: they say so, and are skipped.

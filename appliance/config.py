@@ -271,6 +271,17 @@ class HomeAssistant(Struct, frozen=True, forbid_unknown_fields=True):
     ] = "homeassistant"
 
 
+class Hermes(Struct, frozen=True, forbid_unknown_fields=True):
+    """The messages of Rhasspy and Snips, through the broker of [mqtt]; no audio."""
+
+    enabled: Annotated[
+        bool, Meta(description="Tell and obey them; they hold what is said, so privacy.publish_text must be true.")
+    ] = False
+    site_id: Annotated[
+        Name, Meta(description="Which site of theirs this is; letters, digits, - and _, at most 64 characters.")
+    ] = "default"
+
+
 class Service(Struct, frozen=True, forbid_unknown_fields=True):
     """How long people may have to wait for an answer; when it is often longer, a warning is published."""
 
@@ -366,6 +377,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     home: Home = field(default_factory=Home)
     mqtt: Mqtt = Mqtt()
     home_assistant: HomeAssistant = HomeAssistant()
+    hermes: Hermes = Hermes()
     service: Service = Service()
     signals: Signals = field(default_factory=Signals)
     metrics: Metrics = Metrics()
@@ -402,9 +414,14 @@ def parse(text: str, origin: str) -> Config:
             f"{origin}: not valid TOML: {error}; see firmware_config/appliance.toml for the form"
         ) from None
     try:
-        return msgspec.convert(raw, type=Config)
+        config = msgspec.convert(raw, type=Config)
     except msgspec.ValidationError as error:
         raise ConfigError(_explain(str(error), text, origin)) from None
+    if config.hermes.enabled and not config.privacy.publish_text:
+        line = _line_of(["hermes", "enabled"], text)
+        reason = "Hermes messages hold what was said; set privacy.publish_text = true as well, or leave them off"
+        raise ConfigError(f"{origin}:{line}: hermes.enabled: {reason}")
+    return config
 
 
 def render(config_type: type[Config] = Config) -> str:

@@ -350,6 +350,7 @@ class Daemon:
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         if self._mqtt:
             self._mqtt.publish_event(event, at, uuid4().hex)
+        self._household.take(event)
         for listener in self._listeners:
             listener(event)
         if (follows := self._reporting.take(event, at)) is not None:

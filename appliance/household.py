@@ -1,7 +1,7 @@
-"""The appliance's part in the house: the devices that it learns, and the other appliances at the broker."""
+"""The appliance's part in the house: the devices that it learns, the other appliances at the broker, and Hermes."""
 
-import contextlib
 import time
+from uuid import uuid4
 
 import msgspec
 
@@ -9,14 +9,17 @@ from appliance import learned_devices
 from appliance.arbitration import Arbiter, Bid
 from appliance.config_files import LoadedConfig
 from appliance.errors import BrokerError
+from appliance.events import Event
 from appliance.home.announced import Thing
 from appliance.home.effects import Publish
 from appliance.inbox import Post
 from appliance.learning import Learn, Learning
 from appliance.mqtt.announced_devices import AnnouncedDevices
 from appliance.mqtt.ear import Ear
+from appliance.mqtt.hermes import Hermes
 from appliance.mqtt.peers import Peers
 from appliance.mqtt.topics import Topics
+from appliance.understanding.language_folder import LanguageFolder
 
 
 class Household:
@@ -37,6 +40,12 @@ class Household:
             ears.append(AnnouncedDevices(config.home_assistant.prefix, self._announced, time.monotonic).ear)
         if self.arbiter is not None:
             ears.append(_peers(self.arbiter, post))
+        self._hermes = None
+        if config.hermes.enabled:
+            language = LanguageFolder.of(loaded.language).settings.code
+            site = (config.hermes.site_id, language)
+            self._hermes = Hermes(site, uuid4().hex[:8], self._at_once, post, time.monotonic)
+            ears.append(self._hermes.ear)
         self.ears = tuple(ears)
         """What it listens to at the broker."""
 
@@ -45,14 +54,24 @@ class Household:
         if (problem := self._learning.step(frame)) is not None:
             self._post(lambda _at: problem)
 
+    def take(self, event: Event) -> None:
+        """Every event, in the loop's thread."""
+        if self._hermes is not None:
+            self._hermes.take(event)
+
     def _announced(self, topic: str, things: tuple[Thing, ...]) -> None:
         self._post(lambda frame: self._learning.heard(topic, things, frame))
 
     def _send(self, bid: Bid) -> bool:
-        with contextlib.suppress(BrokerError):
-            self._publish(self._topic, msgspec.json.encode(bid).decode(), 0, False)
-            return True
-        return False
+        return self._at_once(self._topic, msgspec.json.encode(bid))
+
+    def _at_once(self, topic: str, payload: bytes) -> bool:
+        """Publish now; False: that cannot be."""
+        try:
+            self._publish(topic, payload.decode(), 0, False)
+        except BrokerError:
+            return False
+        return True
 
 
 def _peers(arbiter: Arbiter, post: Post) -> Ear:

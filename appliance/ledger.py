@@ -17,6 +17,7 @@ from appliance.keeping import AFTER_FRAMES, BEFORE_FRAMES, CLIPS_INBOX, MOMENTS
 from appliance.learning import THINGS_MAX
 from appliance.listening import CHUNK_FRAMES, RECOGNITION_INBOX
 from appliance.loop import LEVELS_KEPT
+from appliance.mqtt.hermes import REMEMBERED_SESSIONS, WAITING_MAX
 from appliance.mqtt.journal import LIMIT_EVENTS
 from appliance.mqtt.outbox import CAPACITY, READ_AHEAD
 from appliance.mqtt.outgoing import AT_ONCE_LIMIT
@@ -119,6 +120,13 @@ LEDGER = (
     ),
     Buffer("wyoming.wire: _held", None, 0, "an event comes in pieces", "refused: an event is bounded"),
     Buffer("wyoming.mouth: parts", None, 0, "a client takes more slowly than the voice speaks", "never: one sentence"),
+    Buffer(
+        "mqtt.hermes: _waiting, _sessions",
+        None,
+        0,
+        f"{WAITING_MAX} texts that Hermes wants said, the newest {REMEMBERED_SESSIONS} sessions",
+        "no more texts are taken; the oldest session is forgotten",
+    ),
     Buffer("mqtt.outgoing: _at_once", None, 0, f"a slow broker: {AT_ONCE_LIMIT} messages", "BrokerError to the action"),
 )
 

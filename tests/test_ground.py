@@ -35,7 +35,18 @@ VERBS = (
         "fuzz",
     ),
     *("deb", "install"),
-    *("lint", "test-live", "test", "test-tools", "check-ha", "check-nodered", "check-systemd", "lock", "clean"),
+    *(
+        "lint",
+        "test-live",
+        "test",
+        "test-tools",
+        "check-ha",
+        "check-hermes",
+        "check-nodered",
+        "check-systemd",
+        "lock",
+        "clean",
+    ),
 )
 LATER = ("check-aarch64",)
 
