@@ -81,6 +81,7 @@ def test_only_what_is_surely_speech_is_counted(detector: SileroDetector, speech:
     assert surely_spoken_s(detector, speech[:0]) == 0.0
 
 
+@pytest.mark.model
 def test_another_of_the_same_model_hears_for_itself(detector: SileroDetector, speech: Pcm) -> None:
     first, other = probabilities(detector, speech), detector.another()
     detector.reset()
@@ -91,6 +92,7 @@ def test_another_of_the_same_model_hears_for_itself(detector: SileroDetector, sp
     assert found == first
 
 
+@pytest.mark.model
 def test_after_a_reset_it_is_as_new(detector: SileroDetector, store: ModelStore, speech: Pcm) -> None:
     first = probabilities(detector, speech)
     for frame in frames(speech)[:77]:
