@@ -110,6 +110,10 @@ fuzz: models ## throw damaged files and payloads at everything that reads one (I
 bench-outbox: .venv/.stamp-device ## count the bytes that a day of events writes to the card
 	@$(BIN)/python -m tools.bench_outbox
 
+.PHONY: bench-fleet
+bench-fleet: system-packages .venv/.stamp-dev ## connect 1,000 appliances to one broker, restart it, and count what that takes
+	@$(BIN)/python -m tools.bench_fleet
+
 # Recordings of real people are not part of the project; where there are none, it says so.
 .PHONY: bench-commands
 bench-commands: models ## count how many real people are woken for and understood, clean and in noise (ALL=1: all)

@@ -1,15 +1,18 @@
 """A real mosquitto for the tests marked `broker`, and a subscriber that keeps what it hears."""
 
 import contextlib
+import math
 import os
 import pwd
 import queue
 import shutil
 import socket
+import struct
 import subprocess
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +63,15 @@ class Broker:
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(self._answers, "mosquitto listens")
 
-    def stop(self) -> None:
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def stop(self, *, gently: bool = False) -> None:
+        """`gently`: it may write down what it keeps."""
         if self._process is not None:
-            self._process.kill()
+            (self._process.terminate if gently else self._process.kill)()
             self._process.wait()
             self._process = None
 
@@ -73,19 +82,41 @@ class Broker:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
-class Relay:
-    """A way to the broker that a test can cut, freeze and open again."""
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """What is wrong with a way to the broker."""
 
-    def __init__(self, broker: Broker) -> None:
+    latency_s: float = 0.0
+    """Each piece comes so much later."""
+
+    slice_bytes: int = 65_536
+    """What was sent at once comes in pieces of at most this."""
+
+    bytes_per_s: float = math.inf
+
+    reset_after: Callable[[], int] | None = None
+    """Called for each connection: after how many bytes to the broker it is reset."""
+
+    hides_the_end: bool = False
+    """Who hangs up is not noticed on the other side."""
+
+
+class Relay:
+    """A way to the broker that a test can cut, freeze and open again, and that may be faulty."""
+
+    def __init__(self, broker: Broker, fault: Fault | None = None) -> None:
         self._broker = broker
+        self._fault = fault or Fault()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
+        self.connections = 0
         self._passable = threading.Event()
         self._passable.set()
         self._open = threading.Event()
         self._open.set()
+        self._closing = threading.Event()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
-        self._threads = [threading.Thread(target=self._accept)]
+        self._threads = [threading.Thread(target=self._accept, name="relay")]
         self._threads[0].start()
 
     def cut(self) -> None:
@@ -102,7 +133,12 @@ class Relay:
         """Let nothing through any more, without anybody being told."""
         self._passable.clear()
 
+    def thaw(self) -> None:
+        """Let through what has waited, and what comes."""
+        self._passable.set()
+
     def close(self) -> None:
+        self._closing.set()
         self._passable.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self.cut()
@@ -117,22 +153,40 @@ class Relay:
                 near, _ = self._listener.accept()
             except OSError:
                 return
-            if not self._open.is_set():
+            self.connections += 1
+            try:
+                if not self._open.is_set():
+                    raise ConnectionError
+                far = socket.create_connection(("127.0.0.1", self._broker.port))
+            except OSError:  # closed by the test, or no broker there
                 near.close()
                 continue
-            far = socket.create_connection(("127.0.0.1", self._broker.port))
             self._pairs.append((near, far))
-            for source, sink in ((near, far), (far, near)):
-                self._threads.append(threading.Thread(target=self._pump, args=(source, sink)))
+            limit = self._fault.reset_after() if self._fault.reset_after else None
+            for job in ((near, far, limit), (far, near, None)):
+                self._threads.append(threading.Thread(target=self._pump, args=job, name="relay"))
                 self._threads[-1].start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, limit: int | None) -> None:
+        """`limit`: after so many bytes `source` is reset."""
+        fault, passed = self._fault, 0
         with contextlib.suppress(OSError):
-            while data := source.recv(65_536):
+            while data := source.recv(fault.slice_bytes):
                 self._passable.wait()
+                if fault.latency_s:
+                    self._closing.wait(fault.latency_s)
+                if limit is not None and passed + len(data) >= limit:
+                    sink.sendall(data[: limit - passed])
+                    source.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    source.close()  # with this, what the peer gets is a reset
+                    break
                 sink.sendall(data)
-        with contextlib.suppress(OSError):
-            sink.shutdown(socket.SHUT_RDWR)
+                passed += len(data)
+                if fault.bytes_per_s < math.inf:
+                    self._closing.wait(len(data) / fault.bytes_per_s)
+        if not fault.hides_the_end or self._closing.is_set():
+            with contextlib.suppress(OSError):
+                sink.shutdown(socket.SHUT_RDWR if limit is not None else socket.SHUT_WR)
 
 
 class Subscriber:

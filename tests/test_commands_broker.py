@@ -3,6 +3,7 @@
 What is wrong for each command is derived from the published schema, so that a new command is tested from its first day.
 """
 
+import gc
 import json
 import logging
 import queue
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -253,3 +255,24 @@ def test_a_flood_is_cut_told_once_and_soon_over(kitchen: Kitchen, sender: Subscr
     reason, count = kitchen.told.get(timeout=WAIT_S)
     assert f"more than {RATE_PER_S} commands a second" in reason
     assert (count, kitchen.told.empty()) == (1, True)
+
+
+def test_hours_of_junk_are_counted_told_once_and_kept_nowhere(kitchen: Kitchen, sender: Subscriber) -> None:
+    """36 MB of it: as much as the limit lets through in three minutes of the largest that a broker hands over."""
+
+    def memory_kb() -> int:
+        gc.collect()
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4
+
+    sizes = list[int]()
+    for count in (500, 3_500):
+        while kitchen.client.refused_commands < count:
+            for _ in range(100):
+                sender.send(f"voice/{kitchen.device_id}/command/say", b"[" * 12_000)
+            while not sender.messages.empty():  # it hears itself
+                sender.messages.get()
+        sizes.append(memory_kb())
+    assert sizes[1] - sizes[0] < 4_000
+    told = [kitchen.told.get(timeout=WAIT_S)] + [kitchen.told.get() for _ in range(kitchen.told.qsize())]
+    assert len(told) <= 2, "once a minute at most"
+    assert kitchen.commands.empty()

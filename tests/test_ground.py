@@ -28,6 +28,7 @@ VERBS = (
         "bench-live",
         "bench-commands",
         "bench-outbox",
+        "bench-fleet",
         "bench-phrasings",
         "bench-wake",
         "bench-barge-in",

@@ -1,7 +1,9 @@
 """The parts of MQTT by themselves, and the client against servers of a few bytes. Nothing here needs a broker."""
 
+import contextlib
 import logging
 import queue
+import resource
 import socket
 import ssl
 import threading
@@ -318,7 +320,8 @@ class Server:
                         id_at = data.index(LAMP) + len(LAMP)
                         if not (reply := self._on_lamp(data[id_at : id_at + 2])):
                             break
-                        connection.sendall(reply)
+                        with contextlib.suppress(ConnectionError):  # hung up on, within a reply that was too large
+                            connection.sendall(reply)
 
     def close(self) -> None:
         self._thread.join()
@@ -449,6 +452,21 @@ def test_a_message_that_is_not_confirmed_raises(reply: Callable[[bytes], bytes],
         until_open(server)
         with pytest.raises(BrokerError, match=rf"home/lamp was not confirmed: broker .*{reason}"):
             client.publish("home/lamp", "on", 1, False)
+
+
+def test_a_packet_of_256_mb_is_not_taken_into_memory() -> None:
+    """As a broker of MQTT 3.1.1 would hand it over, which cannot be asked for less."""
+
+    def memory_mb() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() >> 20
+
+    huge = b"\x30\xff\xff\xff\x7f" + bytes(100 << 20)
+    with closing(Server(ACCEPT, on_lamp=lambda _: huge)) as server, closing(client_of(server.port).start()) as client:
+        until_open(server)
+        before = memory_mb()
+        with pytest.raises(BrokerError, match=r"it sends a packet of 268435455 bytes; look for what is retained"):
+            client.publish("home/lamp", "on", 1, False)
+        assert memory_mb() - before < 40
 
 
 def test_a_message_that_needs_no_confirmation_is_not_waited_for() -> None:

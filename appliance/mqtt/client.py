@@ -87,6 +87,7 @@ class MqttClient:
         state: Path | None = None,
         announcer: Announcer | None = None,
         ears: Sequence[Ear] = (),
+        pause_s: Callable[[int, float], float] = reconnect_pause_s,
     ) -> None:
         """Read password and certificates; connect to nothing yet.
 
@@ -94,7 +95,7 @@ class MqttClient:
         or raises CommandRefused. `on_refused`, in that thread, too, is told of refusals: at most once a minute the
         newest reason and how many there were. `publish_text` and `free_slots`: see `events.without_text`.
         `announcer`: makes it known to Home Assistant; None: nothing is said there, nor taken back.
-        `ears`: who else listens there.
+        `ears`: who else listens there. `pause_s`: how long to wait before the next attempt, see `reconnect_pause_s`.
         `state`: folder in which events wait on disk for the broker; without one they wait in memory.
 
         Raises ConfigError.
@@ -114,6 +115,7 @@ class MqttClient:
         self._retain(self._topics.state, State.IDLE.value.encode())
         self._announcer = announcer
         self._ears = tuple(ears)
+        self._pause_s = pause_s
         for topic, payload in announcer.messages.items() if announcer else ():
             self._retain(topic, payload)
         self._repeat: threading.Timer | None = None
@@ -256,7 +258,7 @@ class MqttClient:
             self._health.lost(problem)
             if connection.is_accepted and time.monotonic() - began_s >= STABLE_S:
                 failures = 0
-            self._closing.wait(reconnect_pause_s(failures, random.random()))
+            self._closing.wait(self._pause_s(failures, random.random()))
             failures += 1
 
     def _serve(self, connection: Connection) -> str:
@@ -264,6 +266,8 @@ class MqttClient:
         farewell = Message(topic=self._topics.availability, payload=OFFLINE.encode(), qos=1, retain=True)
         try:
             problem = connection.serve(self._closing, farewell)
+        except BrokerError as error:
+            problem = str(error)
         except Exception as error:  # a packet that paho cannot read must end this connection, not the thread
             _LOGGER.debug("The MQTT library failed", exc_info=True)
             problem = f"broker {self._access.address}: it sent what is not MQTT ({error!r:.100}); check mqtt.port"

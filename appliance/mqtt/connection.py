@@ -1,17 +1,19 @@
 """One connection to the broker, from CONNECT to its end, served by the MQTT thread alone.
 
 It is given a paho client that knows whom to connect to, and drives it through paho's interface for foreign event loops:
-one `select` waits for the socket and for the bell of `Outgoing`, so a message leaves within a millisecond and an idle
+one `poll` waits for the socket and for the bell of `Outgoing`, so a message leaves within a millisecond and an idle
 connection costs one wake-up a second.
 """
 
 import select
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from appliance.errors import BrokerError
 from appliance.mqtt.broker_access import VERSION_REFUSED, why_cut, why_not, why_refused
 from appliance.mqtt.health import BrokerHealth
 from appliance.mqtt.message import Message
@@ -24,6 +26,12 @@ DRAIN_WAIT_S: Final = 2.0
 FAREWELL_WAIT_S: Final = 0.5
 TICK_S: Final = 1.0
 """How often keep-alives are looked after when nothing happens."""
+
+LARGEST_TAKEN_BYTES: Final = 1 << 20
+"""Of one packet. A broker that speaks MQTT 5 was asked for less; an older one hands over up to 256 MB of anybody's."""
+
+RECEIVE_BYTES: Final = 65_536
+"""Kept by the system until it is read; paho reads a hundred times as much before anybody can look at it."""
 
 FAILURE: Final = 0x80
 """Reason codes from here on are failures (MQTT 5, section 2.4)."""
@@ -60,12 +68,14 @@ class Connection:
     def serve(self, closing: threading.Event, farewell: Message) -> str:
         """Connect, and serve until the connection ends or `closing` is set; then send what waits, and `farewell`.
 
-        Returns why it ended, in one sentence.
+        Returns why it ended, in one sentence. Raises BrokerError for a packet that is too large, and what paho raises.
         """
         try:
             self._client.reconnect()
         except (OSError, ValueError) as error:
             return why_not(error, self._address)
+        if (sock := self._client.socket()) is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
         deadline_s = time.monotonic() + CONNACK_WAIT_S
         while self._client.socket() is not None and not closing.is_set():
             if not self.is_accepted and time.monotonic() > deadline_s:
@@ -92,16 +102,26 @@ class Connection:
         if (sock := self._client.socket()) is None:
             return
         buffered = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
-        writing = [sock] if self._client.want_write() else []
-        bell = self._outgoing.bell
-        readable, writable, _ = select.select([sock, bell], writing, [], 0.0 if buffered else timeout_s)
-        if bell in readable:
+        both = select.poll()  # `select` knows no descriptor above 1,023
+        both.register(sock, select.POLLIN | (select.POLLOUT if self._client.want_write() else 0))
+        both.register(self._outgoing.bell, select.POLLIN)
+        ready = dict(both.poll(0 if buffered else timeout_s * 1000))
+        if self._outgoing.bell.fileno() in ready:
             self._outgoing.quiet()
-        if buffered or sock in readable:
+        happened = ready.get(sock.fileno(), 0)
+        if buffered or happened & ~select.POLLOUT:
             self._client.loop_read()
-        if writable:
+            self._refuse_too_large()
+        if happened & select.POLLOUT:
             self._client.loop_write()
         self._client.loop_misc()
+
+    def _refuse_too_large(self) -> None:
+        """Raises BrokerError for a packet that is under way; paho itself would take any."""
+        size_bytes = self._client._in_packet["remaining_length"]
+        if size_bytes > LARGEST_TAKEN_BYTES:
+            remedy = "look for what is retained below our topics, and remove it"
+            raise BrokerError(f"broker {self._address}: it sends a packet of {size_bytes} bytes; {remedy}")
 
     def _send(self) -> None:
         """Hand messages to paho, which writes them at once, until the socket is full or nothing is left."""

@@ -29,7 +29,7 @@ class Outgoing:
         self._is_open = False
         self._lock = threading.Lock()
         self.bell, self._rope = socket.socketpair()
-        """`bell` becomes readable when something was put; select on it and call `quiet`."""
+        """`bell` becomes readable when something was put; poll it and call `quiet`."""
         self.bell.setblocking(False)
         self._rope.setblocking(False)
 
