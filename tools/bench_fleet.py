@@ -118,7 +118,9 @@ class Fleet:
             thread.join()
 
     def _device(self, name: str, port: int) -> MqttClient:
-        shown = Appearance(topics=Topics(name), version="1.0", name=name, area="", wake_words=("computer",))
+        shown = Appearance(
+            topics=Topics(name), version="1.0", name=name, area="", wake_words=("computer",), updates=False
+        )
         return MqttClient(
             Mqtt(host="127.0.0.1", port=port, keepalive_s=60),
             name,
