@@ -243,7 +243,7 @@ def _read(path: Path) -> _Manifest:
         raise ConfigError(f"{path}: no such file; it belongs to the program, install it again") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text ({error})") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # more digits than Python reads, and deep nesting, are no TOML error
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     try:
         return msgspec.convert(raw, type=_Manifest)

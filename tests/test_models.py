@@ -124,6 +124,8 @@ def changed(old: str, new: str, text: str = MODEL) -> str:
         (MODEL + MODEL, "two models have the same name"),
         (changed('licence = "MIT"', 'licence = "MIT"\nnon_commercial = true\ndefault = true'), "cannot be a default"),
         ("[[model]\n", "not valid TOML"),
+        pytest.param(f"number = {'9' * 5000}\n", "not valid TOML", id="more digits than Python reads"),
+        pytest.param(f"list = {'[' * 5000}\n", "not valid TOML", id="nested deeper than Python reads"),
         ("[[modell]]\n", "unknown key modell"),
     ],
 )
