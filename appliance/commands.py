@@ -1,4 +1,4 @@
-"""Commands from outside: what a subscriber may ask of the appliance, and how its bytes become one of eleven facts.
+"""Commands from outside: what a subscriber may ask of the appliance, and how its bytes become one of twelve facts.
 
 A command arrives as a name (`volume`) and a payload: a bare scalar (`50`) or a JSON object (`{"percent": 50}`), as
 `command_schema` publishes it. Whatever is not exactly that is refused in one sentence and changes nothing. No sentence
@@ -84,6 +84,10 @@ class FalseWake(_Command, frozen=True):
     """Tell that the newest wake was not meant for the appliance; it is counted, and what it led to ends."""
 
 
+class SaveRecord(_Command, frozen=True):
+    """Write the flight recorder's last seconds, where flight_recorder.seconds is above 0."""
+
+
 class Reload(_Command, frozen=True):
     """Read the configuration and the home file again; the old ones stay where the new ones are wrong."""
 
@@ -96,7 +100,9 @@ class Update(_Command, frozen=True):
     """Install the newest version that the owner's place for updates has, and use it."""
 
 
-Command = Say | Listen | Stop | Mute | Volume | Threshold | WakeWord | FalseWake | Reload | Restart | Update
+Command = (
+    Say | Listen | Stop | Mute | Volume | Threshold | WakeWord | FalseWake | SaveRecord | Reload | Restart | Update
+)
 """Every command there is."""
 
 _FORMS: Final[dict[str, tuple[type[Command], str]]] = {
@@ -108,6 +114,7 @@ _FORMS: Final[dict[str, tuple[type[Command], str]]] = {
     "threshold": (Threshold, '0..1, or {"score": 0.8}'),
     "wake_word": (WakeWord, 'the name of a wake word, or {"word": "hey_jarvis"}'),
     "false_wake": (FalseWake, "an empty payload"),
+    "save_record": (SaveRecord, "an empty payload"),
     "reload": (Reload, "an empty payload"),
     "restart": (Restart, "an empty payload"),
     "update": (Update, "an empty payload"),

@@ -326,6 +326,21 @@ class Signals(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("led_pins: one pin, or three")
 
 
+class FlightRecorder(Struct, frozen=True, forbid_unknown_fields=True):
+    """Keeps the last seconds of sound, and writes them when a stage fails, or by command/save_record."""
+
+    seconds: Annotated[int, Meta(ge=0, le=60, description="How many, 0..60; 0: off, no sound is kept.")] = 0
+    directory: Annotated[
+        str,
+        Meta(
+            description=(
+                "Folder for the newest 5 records; empty: in memory, /run/appliance/flight-records, gone when the "
+                "service ends (without the service: flight-records in the state directory)."
+            )
+        ),
+    ] = ""
+
+
 class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
     """Figures for Prometheus, and for what reads its format."""
 
@@ -380,6 +395,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     hermes: Hermes = Hermes()
     service: Service = Service()
     signals: Signals = field(default_factory=Signals)
+    flight_recorder: FlightRecorder = FlightRecorder()
     metrics: Metrics = Metrics()
     privacy: Privacy = Privacy()
     update: Update = Update()

@@ -32,6 +32,7 @@ from appliance.commands import (
     Mute,
     Reload,
     Restart,
+    SaveRecord,
     Say,
     Stop,
     Threshold,
@@ -40,11 +41,12 @@ from appliance.commands import (
     WakeWord,
     name_of,
 )
-from appliance.config_files import MANIFEST
+from appliance.config_files import MANIFEST, state_directory
 from appliance.errors import ApplianceError, BrokerError, ConfigError, StageError
 from appliance.events import CommandRefused as CommandWasRefused
 from appliance.events import Event, LoadShed, without_text
 from appliance.facts import AskedToListen, AskedToMute, AskedToSay, AskedToStop, Fact, StageFailed, WakeDisowned
+from appliance.flight_recorder import FlightRecorder, records_folder
 from appliance.household import Household
 from appliance.inbox import Inbox
 from appliance.lights import Lights
@@ -119,6 +121,7 @@ class Daemon:
         self._workers = thread_workers(self._inbox)
         loaded = brains.loaded
         self._ducking = ducking_of(loaded.config.audio, loaded.state, self._workers.ducking)
+        self._recorder = self._build_recorder()
         around = self._surroundings()
         self._loop = build_loop(brains, around)
         self._renewing = Renewing(brains, around, self._loop)
@@ -231,6 +234,8 @@ class Daemon:
                     find(command.word, store=store, phrases=self._brains.vosk)
                 except ApplianceError:
                     return "no such wake word is installed, and no such phrase known; see appliance models list"
+            case SaveRecord():
+                return None if self._recorder else "the flight recorder is off; set flight_recorder.seconds"
             case Reload():
                 return self._wrong_files()
             case Restart():
@@ -295,6 +300,8 @@ class Daemon:
                 return
             self._frame = frame.index
             self._loop.process(frame)
+            if self._recorder:
+                self._recorder.take(frame, self._loop.played, self._loop.scores)
             self._source.pause(self._loop.muted)
             for event in self._source.events():
                 self._loop.emit(event)
@@ -316,6 +323,20 @@ class Daemon:
                 if self._mqtt:
                     self._mqtt.publish_metrics(self._reporting.metrics(frame.index))
                 self._notifier.status(f"{self._loop.state}; {self.mqtt_status}")
+
+    def _build_recorder(self) -> FlightRecorder | None:
+        loaded, free_slots = self._brains.loaded, self._brains.language.free_slots
+        wanted, texts = loaded.config.flight_recorder, loaded.config.privacy.publish_text
+        if not wanted.seconds:
+            return None
+        return FlightRecorder(
+            wanted.seconds,
+            records_folder(wanted.directory, loaded.state or state_directory()),
+            worker=self._workers.clips,
+            post=self._inbox.post,
+            clock=SystemClock(),
+            shown=lambda event: event if texts else without_text(event, free_slots=free_slots),
+        )
 
     def _press(self, panel: Panel, frame: int) -> None:
         """The button, or the mute switch."""
@@ -353,6 +374,8 @@ class Daemon:
         self._household.take(event)
         for listener in self._listeners:
             listener(event)
+        if self._recorder:
+            self._recorder.hear(event)
         if (follows := self._reporting.take(event, at)) is not None:
             self._loop.emit(follows)
 
@@ -369,6 +392,9 @@ class Daemon:
                 return AskedToMute(frame=frame, on=command.on)
             case FalseWake():
                 return WakeDisowned(frame=frame)
+            case SaveRecord():
+                if self._recorder:
+                    self._recorder.save()
             case Volume():
                 self._loop.set_volume(command.percent)
             case Threshold():

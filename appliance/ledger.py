@@ -84,6 +84,8 @@ LEDGER = (
     Buffer("worker: _jobs of memory", None, 0, "a busy disk", "never: the one that waits writes the newest"),
     Buffer("worker: _jobs of ducking", None, 0, f"{DUCKING_INBOX} orders", "the newest is given again a frame later"),
     Buffer("keeping: _moments", None, 0, f"{MOMENTS} near misses, whose sound is in the ring", "the oldest goes"),
+    Buffer("flight_recorder: _heard, _played", 60_000, 0, "off by default: for a bug report", "the oldest goes"),
+    Buffer("flight_recorder: _scores, _events", None, 0, "what was scored and told meanwhile", "the oldest goes"),
     Buffer("inbox: _queue", None, FRAME_MS / 2, "results wait for the next frame", "bounded by those who fill it"),
     Buffer("home.effects: said, complained", None, 0, "what a program prints", f"{KEPT_BYTES} bytes are kept"),
     Buffer("voice.piper_process.__main__: _lines", None, 0, "a request ends the one before it", "the pipe is not read"),

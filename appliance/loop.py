@@ -168,6 +168,16 @@ class FrameLoop:
         return self._s.dialog.muted
 
     @property
+    def played(self) -> Pcm | None:
+        """What the loudspeaker plays in the newest frame, int16 (320,) at 16 kHz; None: nothing."""
+        return self._reference
+
+    @property
+    def scores(self) -> tuple[float | None, ...]:
+        """What the wake words scored in the newest frame."""
+        return self._spotter.scores
+
+    @property
     def timers(self) -> int:
         """How many run."""
         return self._s.acting.timers

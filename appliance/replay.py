@@ -48,6 +48,9 @@ class ReplaySettings:
     playback: Path | None = None
     """What the device's loudspeaker played during the recording; sample 0 of both is the same instant."""
 
+    playback_is_whole: bool = False
+    """That holds the device's own answers, too, as a record of the flight recorder does."""
+
 
 def replay(
     brains: Brains,
@@ -71,7 +74,7 @@ def replay(
         publish_mqtt=_no_broker,
         dry_run=not settings.act,
         inbox=inbox,
-        reference=read_reference(settings.playback) if settings.playback else None,
+        reference=read_reference(settings.playback, whole=settings.playback_is_whole) if settings.playback else None,
         tracer=tracer,
     )
     try:
@@ -86,11 +89,11 @@ def replay(
     return loop
 
 
-def read_reference(path: Path) -> Reference:
+def read_reference(path: Path, *, whole: bool = False) -> Reference:
     """The second track of a replay. Raises AudioError."""
     source = FileSource(path)
     try:
-        return Reference(list(source.frames()))
+        return Reference(list(source.frames()), whole=whole)
     finally:
         source.close()
 

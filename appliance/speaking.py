@@ -27,7 +27,9 @@ from appliance.worker import Worker, ahead
 class Reference:
     """A recording of what another loudspeaker plays while a replay runs; frame 0 is the stream's frame 0."""
 
-    def __init__(self, frames: Sequence[Frame]) -> None:
+    def __init__(self, frames: Sequence[Frame], *, whole: bool = False) -> None:
+        """`whole`: it is all that was heard, our own answers included; else these come on top."""
+        self.whole = whole
         loud = [frame.index for frame in frames if np.any(frame.pcm)]
         self._frames = frames
         self.first, self.last = (loud[0], loud[-1]) if loud else (-1, -2)
@@ -161,6 +163,8 @@ class Speaking:
             facts.append(StageFailed(frame=index, stage="speaker", error=played.failed))
         if self._reference is None:
             return Now(played.reference, facts)
+        if self._reference.whole:
+            return Now(self._reference.pcm(index), facts)
         if not self._player.playing:  # while an answer of our own is heard, its begin and end are what counts
             if index == self._reference.first:
                 facts.append(PlaybackStarted(frame=index))

@@ -122,6 +122,7 @@ LAYERS = {
     "appliance.daemon": Layer.DAEMON,
     "appliance.demo": Layer.DAEMON,
     "appliance.demo.*": Layer.DAEMON,
+    "appliance.flight_recorder": Layer.DAEMON,
     "appliance.household": Layer.DAEMON,
     "appliance.keeping": Layer.DAEMON,
     "appliance.learned_devices": Layer.DAEMON,

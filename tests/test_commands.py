@@ -13,6 +13,7 @@ from appliance.commands import (
     Mute,
     Reload,
     Restart,
+    SaveRecord,
     Say,
     Stop,
     Threshold,
@@ -25,8 +26,8 @@ from appliance.commands import (
 )
 
 NAMES = (
-    *("say", "listen", "stop", "mute", "volume", "threshold", "wake_word", "false_wake", "reload", "restart"),
-    "update",
+    *("say", "listen", "stop", "mute", "volume", "threshold", "wake_word", "false_wake", "save_record"),
+    *("reload", "restart", "update"),
 )
 
 
@@ -55,6 +56,7 @@ NAMES = (
         ("wake_word", "Grüß Gott".encode(), WakeWord(word="Grüß Gott")),
         ("wake_word", b'{"word": "o\'clock"}', WakeWord(word="o'clock")),
         ("false_wake", b"", FalseWake()),
+        ("save_record", b"", SaveRecord()),
         ("reload", b"", Reload()),
         ("restart", b"{}", Restart()),
     ],

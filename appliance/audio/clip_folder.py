@@ -35,7 +35,7 @@ class ClipFolder:
             self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not (self._path / "README.txt").exists():
                 self._write("README.txt", lambda stream: stream.write(self._note.encode()))
-            self._write(f"{name}.wav", lambda stream: _write_wav(stream, pcm))
+            self._write(f"{name}.wav", lambda stream: _to_wav(stream, pcm))
             for old in sorted(self._path.glob("*.wav"))[: -self._limit]:
                 old.unlink()
         except OSError as error:
@@ -54,7 +54,13 @@ class ClipFolder:
             raise
 
 
-def _write_wav(stream: BinaryIO, pcm: Pcm) -> None:
+def write_wav(path: Path, pcm: Pcm) -> None:
+    """Write 16 kHz sound, int16 (n,), for its owner alone. Raises OSError."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, MODE), "wb") as stream:
+        _to_wav(stream, pcm)
+
+
+def _to_wav(stream: BinaryIO, pcm: Pcm) -> None:
     with wave.open(stream, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

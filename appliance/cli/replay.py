@@ -1,6 +1,7 @@
 """Replay recordings through the whole appliance and print what it would have done.
 
-Any file that libsndfile reads, or raw PCM on standard input as '-'. The same input gives the same output to the byte.
+Any file that libsndfile reads, raw PCM on standard input as '-', or a folder of the
+flight recorder. The same input gives the same output to the byte.
 Actions change nothing outside unless --act is given.
 """
 
@@ -8,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -19,6 +21,7 @@ from appliance.brains import Brains, load_brains, load_voice
 from appliance.config_files import LoadedConfig
 from appliance.errors import AudioError, UsageError
 from appliance.events import Event, Failed, to_json
+from appliance.flight_recorder import HEARD, PLAYED
 from appliance.replay import DEFAULT_CLOCK, ReplaySettings, replay
 from appliance.report import describe
 from appliance.trace import Tracer
@@ -28,7 +31,7 @@ from appliance.voice.voice import Voice
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments as the contract has them."""
     parser.epilog = "Example: appliance replay kitchen.wav --wake-word alexa --events -"
-    parser.add_argument("audio", nargs="+", metavar="AUDIO", help="sound file, or - for raw PCM on standard input")
+    parser.add_argument("audio", nargs="+", metavar="AUDIO", help="sound file, record's folder, or - for raw PCM")
     parser.add_argument("--playback", type=Path, metavar="REF", help="what the loudspeaker played meanwhile")
     parser.add_argument("--sentences", type=Path, metavar="FILE", help="hassil sentences instead of the built-in ones")
     parser.add_argument(
@@ -69,7 +72,15 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
                 print(f"{name}:", file=sys.stderr, flush=True)
             try:
                 source = _source(name, args)
-                _replay_one(brains, source, settings, voice=voice, write=write, speaker=speaker, trace=folder)
+                _replay_one(
+                    brains,
+                    source,
+                    _settings_for(name, settings),
+                    voice=voice,
+                    write=write,
+                    speaker=speaker,
+                    trace=folder,
+                )
             except AudioError as error:  # the other recordings are not to blame
                 print(f"appliance: {error}", file=sys.stderr)
                 failed = True
@@ -105,7 +116,7 @@ def _replay_one(
 
 def _source(name: str, args: argparse.Namespace) -> Source:
     if name != "-":
-        return FileSource(Path(name))
+        return FileSource(Path(name) / HEARD if Path(name).is_dir() else Path(name))
     layout = RawFormat(
         rate_hz=args.rate,
         channels=args.channels,
@@ -117,6 +128,12 @@ def _source(name: str, args: argparse.Namespace) -> Source:
         return RawSource(sys.stdin.buffer, layout)
     except AudioError as error:  # of the layout, which the flags tell
         raise UsageError(str(error)) from None
+
+
+def _settings_for(name: str, settings: ReplaySettings) -> ReplaySettings:
+    """A record knows what was played meanwhile."""
+    played = Path(name) / PLAYED
+    return replace(settings, playback=played, playback_is_whole=True) if played.is_file() else settings
 
 
 @contextmanager

@@ -41,6 +41,7 @@ class Spotter:
         self._microphone = _Ear(self._words, sleeps=self._stop_position)
         self._triggers = [Trigger(word.threshold, word.window) for word in self._words]
         self._playback: _Playback | None = None
+        self._scores: tuple[float | None, ...] = ()
         self._held: dict[int, tuple[int, Detected]] = {}
         self._own_for_frames = OWN_VOICE_FRAMES
 
@@ -64,7 +65,8 @@ class Spotter:
         near_misses: list[Detected | WakeNearMissed] = []
         if not stoppable and self._stop_position < len(self._words):
             self._triggers[self._stop_position].reset()
-        for position, score in enumerate(self._microphone.process(frame.pcm, awake=stoppable)):
+        self._scores = tuple(self._microphone.process(frame.pcm, awake=stoppable))
+        for position, score in enumerate(self._scores):
             decision = self._triggers[position].update(frame.index, score)
             if isinstance(decision, Detection):
                 self._hold(position, decision)
@@ -74,6 +76,11 @@ class Spotter:
                     WakeNearMissed(frame=frame.index, word=word.name, engine=word.engine, score=decision.score)
                 )
         return [*self._release(frame.index), *near_misses]
+
+    @property
+    def scores(self) -> tuple[float | None, ...]:
+        """Of the newest frame, for each word, the stop word last; None where the frame brought none."""
+        return self._scores
 
     def reset(self) -> None:
         """Forget the sound heard so far, as after a gap. A word that was just detected is not detected again."""
