@@ -7,6 +7,8 @@ import pytest
 
 from appliance.config_files import INSTALLED_CONFIG
 from appliance.mqtt import firewall
+from appliance.understanding import home_file
+from appliance.understanding.home_file import HomeConfig
 
 FOLDER = Path(__file__).parent.parent / "systemd"
 UNIT = FOLDER / "appliance.service"
@@ -52,6 +54,16 @@ def test_exposure_is_as_low_as_the_readme_says(copies: Path) -> None:
     assert exposure is not None, report
     assert float(exposure.group(1)) <= 1.5
     assert "1.4 of 10" in (FOLDER / "README.md").read_text()
+
+
+def test_an_installation_begins_with_settings_that_are_shipped_and_with_an_empty_home() -> None:
+    tmpfiles = (FOLDER / "appliance.tmpfiles").read_text()
+    copied = re.findall(r"(?m)^C /etc/appliance/(\S+) .* /opt/appliance/current/(\S+)$", tmpfiles)
+    assert dict(copied) == {
+        "appliance.toml": "firmware_config/appliance.toml",
+        "home.yaml": "firmware_config/home-at-first.yaml",
+    }
+    assert home_file.load(FOLDER.parent / "firmware_config" / "home-at-first.yaml") == HomeConfig()
 
 
 def test_what_the_appliance_needs_is_not_sandboxed_away() -> None:
