@@ -41,6 +41,7 @@ from appliance.home.timers import Timer, Timers
 from appliance.inbox import Post, one_line
 from appliance.intent import Outcome
 from appliance.memory import Memory
+from appliance.status import Waiting
 from appliance.worker import Worker, ahead
 
 LATE: Final = timedelta(minutes=1)
@@ -97,6 +98,17 @@ class Acting:
     def timers(self) -> int:
         """How many timers run, and alarms and reminders wait."""
         return len(self._timers) + len(self._alarms)
+
+    def waiting(self) -> Waiting:
+        """What will ring, and when next."""
+        timers = [timer.due for timer in self._timers.active if timer.paused_left_s is None]
+        alarms = [alarm.due.astimezone(UTC) for alarm in self._alarms.waiting]
+        return Waiting(
+            timers=len(self._timers),
+            next_timer=f"{min(timers):%Y-%m-%dT%H:%M:%SZ}" if timers else None,
+            alarms=len(self._alarms),
+            next_alarm=f"{min(alarms):%Y-%m-%dT%H:%M:%SZ}" if alarms else None,
+        )
 
     def renew(self, actions: Actions, rules: ActingRules) -> None:
         """Other devices, sentences or rules from now on; timers and a ring go on."""

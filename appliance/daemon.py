@@ -63,6 +63,7 @@ from appliance.renewing import Renewing
 from appliance.report import describe
 from appliance.reporting import Reporting
 from appliance.runtimes.gpio import Panel
+from appliance.status import Waiting
 from appliance.status_socket import StatusServer, candidates
 from appliance.updating import Updating
 from appliance.wake import find
@@ -294,7 +295,8 @@ class Daemon:
     def _frames(self) -> None:
         """The metronome. The watchdog is fed by frames that flowed through the whole loop, by nothing else."""
         alive_every = max(1, int((self._notifier.watchdog_interval_s or 1.0) * FRAMES_PER_S))
-        alive_at = metrics_at = 0
+        alive_at = metrics_at = waiting_at = 0
+        told_waiting: Waiting | None = None
         for frame in self._source.frames():
             if self._stopping or self._restart_is_due(frame.index):
                 return
@@ -318,6 +320,11 @@ class Daemon:
             if frame.index >= alive_at:
                 alive_at = frame.index + alive_every
                 self._notifier.watchdog()
+            if self._mqtt and frame.index >= waiting_at:
+                waiting_at = frame.index + FRAMES_PER_S
+                if (waiting := self._loop.waiting()) != told_waiting:
+                    told_waiting = waiting
+                    self._mqtt.publish_timers(waiting)
             if frame.index >= metrics_at:
                 metrics_at = frame.index + METRICS_EVERY_FRAMES
                 if self._mqtt:

@@ -55,6 +55,7 @@ from appliance.keeping import Keeping
 from appliance.listening import Listening, word_end
 from appliance.preparing import Preparing
 from appliance.speaking import Speaking
+from appliance.status import Waiting
 from appliance.trace import Tracer
 from appliance.wake.spotter import Detected, Spotter
 
@@ -181,6 +182,10 @@ class FrameLoop:
     def timers(self) -> int:
         """How many run."""
         return self._s.acting.timers
+
+    def waiting(self) -> Waiting:
+        """What will ring."""
+        return self._s.acting.waiting()
 
     @property
     def rests(self) -> bool:

@@ -78,6 +78,21 @@ class Metrics(Struct, frozen=True, kw_only=True):
     service_level: ServiceFigures | None = None
 
 
+class Waiting(Struct, frozen=True, kw_only=True):
+    """What will ring. No labels: they are what somebody said."""
+
+    timers: int = 0
+    """Those that pause among them."""
+
+    next_timer: str | None = None
+    """RFC 3339, UTC; None: none runs."""
+
+    alarms: int = 0
+    """Reminders among them."""
+
+    next_alarm: str | None = None
+
+
 class MicrophoneStatus(Struct, frozen=True, kw_only=True):
     """The microphone; what is not known while it is closed is null."""
 

@@ -127,7 +127,20 @@ def test_what_is_no_bid_changes_nothing(broker: Broker) -> None:
         assert (attic.yielded, bath.yielded) == ([("bath", 160 + DEADLINE_FRAMES)], [])
 
 
+class Together(Paced):
+    """Begins when the others do, as two devices in one room hear a word at one time."""
+
+    def __init__(self, frames: list[Frame], begin: threading.Barrier) -> None:
+        super().__init__(frames)
+        self._begin = begin
+
+    def frames(self) -> Iterator[Frame]:
+        self._begin.wait(timeout=60)
+        yield from super().frames()
+
+
 @pytest.mark.model
+@pytest.mark.live
 def test_of_two_daemons_the_nearer_one_answers(
     broker: Broker,
     store: ModelStore,
@@ -136,7 +149,7 @@ def test_of_two_daemons_the_nearer_one_answers(
 ) -> None:
     noise = np.random.default_rng(1)
     heard: dict[str, list[Event]] = {"near": [], "far": []}
-    daemons = []
+    daemons, begin = [], threading.Barrier(2)
     for name, gain in (("near", 1.0), ("far", 0.1)):
         file = tmp_path / f"{name}.toml"
         file.write_text(
@@ -149,7 +162,7 @@ def test_of_two_daemons_the_nearer_one_answers(
         ]
         loaded = config_files.load(file)
         brains = reload_brains(loaded, load_brains(loaded))
-        source = Paced(room)
+        source = Together(room, begin)
         daemons.append(Daemon(brains, source, SilentSpeaker(), notifier=Notifier({}), listeners=[heard[name].append]))
     threads = [threading.Thread(target=daemon.run) for daemon in daemons]
     for thread in threads:

@@ -25,7 +25,7 @@ from appliance.events import AnyEvent, State, event_type
 from appliance.mqtt.discovery import Appearance, Style, announcements, filters
 from appliance.mqtt.home_assistant import Announcer
 from appliance.mqtt.topics import Topics
-from appliance.status import Metrics
+from appliance.status import Metrics, Waiting
 
 KITCHEN = Appearance(
     topics=Topics("kitchen"),
@@ -82,6 +82,12 @@ def test_figures_are_among_the_metrics() -> None:
     for figure in figures:
         assert figure["value_template"].split("value_json.")[1].split()[0].split(".")[0] in Metrics.__struct_fields__
     assert len(figures) >= 8
+
+
+def test_timers_and_alarms_are_among_what_is_told_of_them() -> None:
+    told = [one for one in components().values() if one.get("state_topic") == "voice/kitchen/timers"]
+    fields = [one["value_template"].split("value_json.")[1].split()[0] for one in told]
+    assert sorted(fields) == sorted(Waiting.__struct_fields__)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from appliance.home.remembered import Remembered
 from appliance.home.timers import Timer, Timers
 from appliance.inbox import Inbox
 from appliance.memory import Memory, boot_id
+from appliance.status import Waiting
 from appliance.understanding.home_file import HomeConfig
 from tests.fakes import Effects, language
 
@@ -87,6 +88,21 @@ def test_a_killed_process_goes_on_where_it_was(path: Path) -> None:
     after.say("set a timer for one minute", 300)
     assert isinstance(after.told[-1], TimerSet)
     assert after.told[-1].timer == "timer-2", "an id is never given twice"
+
+
+def test_what_waits_is_told_without_what_it_is_for(path: Path) -> None:
+    life = Life(path)
+    assert life.acting.waiting() == Waiting()
+    life.say("set a pasta timer for ten minutes")
+    life.say("set a timer for one hour")
+    life.say("set an alarm for seven")
+    told = life.acting.waiting()
+    assert (told.timers, told.next_timer, told.alarms) == (2, "2026-03-02T12:10:00Z", 1)
+    assert told.next_alarm is not None
+    life.say("cancel the pasta timer")
+    assert life.acting.waiting().next_timer == "2026-03-02T13:00:00Z"
+    life.say("pause the timer")
+    assert (life.acting.waiting().timers, life.acting.waiting().next_timer) == (1, None)
 
 
 def test_within_one_boot_a_timer_does_not_mind_the_wall_clock(path: Path) -> None:

@@ -38,6 +38,7 @@ from appliance.mqtt.discovery import Appearance
 from appliance.mqtt.ear import Ear
 from appliance.mqtt.home_assistant import Announcer
 from appliance.mqtt.topics import Topics
+from appliance.status import Waiting
 from tests.broker import WAIT_S, Broker, Relay, Subscriber, wait_until
 
 pytestmark = pytest.mark.broker
@@ -287,11 +288,11 @@ def test_home_assistant_is_told_again_when_it_starts_and_what_changed_is_taken_b
         subscriber.send("voice/ha/status", "online")
         assert json.loads(subscriber.next(config).payload) == said
         assert kitchen.client.refused_commands == 0
-    with closing(Kitchen(broker.port, discovery="entity")), Subscriber(broker.port) as subscriber:
+    with Subscriber(broker.port) as subscriber, closing(Kitchen(broker.port, discovery="entity")):
         heard = subscriber.until(config, b"")
         announced = {message.topic for message in heard if message.payload and "/config" in message.topic} - {config}
         assert len(announced) > 20
-    with closing(Kitchen(broker.port, discovery="off")), Subscriber(broker.port) as subscriber:
+    with Subscriber(broker.port) as subscriber, closing(Kitchen(broker.port, discovery="off")):
         taken_back = set[str]()
         while taken_back < announced:
             message = subscriber.messages.get(timeout=WAIT_S)
@@ -305,6 +306,14 @@ def test_settings_are_there_for_who_comes_later(broker: Broker) -> None:
         with Subscriber(broker.port) as subscriber:
             told = json.loads(subscriber.next(f"{BASE}/settings").payload)
     assert told == {"volume": 40, "threshold": 0.0, "wake_words": ["computer"]}
+
+
+def test_timers_are_there_for_who_comes_later(broker: Broker) -> None:
+    with closing(Kitchen(broker.port)) as kitchen:
+        kitchen.client.publish_timers(Waiting(timers=2, next_timer="2026-03-02T12:10:00Z"))
+        with Subscriber(broker.port) as subscriber:
+            told = json.loads(subscriber.next(f"{BASE}/timers").payload)
+    assert told == {"timers": 2, "next_timer": "2026-03-02T12:10:00Z", "alarms": 0, "next_alarm": None}
 
 
 @pytest.mark.live

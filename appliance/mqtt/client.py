@@ -197,6 +197,10 @@ class MqttClient:
         }
         self._retain(self._topics.update, msgspec.json.encode(told))
 
+    def publish_timers(self, waiting: msgspec.Struct) -> None:
+        """Publish what will ring as retained JSON, in place of what was told before."""
+        self._retain(self._topics.timers, msgspec.json.encode(waiting))
+
     def publish_metrics(self, metrics: msgspec.Struct) -> None:
         """Publish figures as retained JSON, in place of the ones before."""
         self._retain(self._topics.metrics, msgspec.json.encode(metrics), qos=0)

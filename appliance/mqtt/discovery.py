@@ -44,6 +44,12 @@ _FIGURES: Final = {
 }
 """Key: name, where it is in the metrics, more of Home Assistant's keys."""
 
+_WAITING: Final = (
+    ("timers", "Timers", "timers", "next_timer", "mdi:timer-outline"),
+    ("alarms", "Alarms and reminders", "alarms", "next_alarm", "mdi:alarm"),
+)
+"""Key, name, where number and next one are in what is told of timers, icon."""
+
 _BUTTONS: Final = {
     "listen": ("Listen", "mdi:microphone-message"),
     "stop": ("Stop", "mdi:stop"),
@@ -185,6 +191,21 @@ def _told(topics: Topics) -> dict[str, dict[str, Any]]:
         "value_template": "{{ value_json.intent }}",
         "json_attributes_topic": topics.event("intent_recognized"),
     }
+    for key, name, count, next_, icon in _WAITING:
+        told[key] = {
+            "platform": "sensor",
+            "name": name,
+            "icon": icon,
+            "state_topic": topics.timers,
+            "value_template": f"{{{{ value_json.{count} }}}}",
+        }
+        told[f"next_{key}"] = {
+            "platform": "sensor",
+            "name": f"{name}, next",
+            "device_class": "timestamp",
+            "state_topic": topics.timers,
+            "value_template": f"{{{{ value_json.{next_} }}}}",
+        }
     return told
 
 

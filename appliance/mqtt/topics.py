@@ -43,6 +43,11 @@ class Topics:
         return f"{self.base}/settings"
 
     @property
+    def timers(self) -> str:
+        """Retained numbers of timers and alarms, and when the next ones ring, as JSON."""
+        return f"{self.base}/timers"
+
+    @property
     def wake(self) -> str:
         """How well it heard a wake word, for the other appliances; see arbitration.py."""
         return f"{self.base}/wake"
