@@ -186,6 +186,7 @@ class Handlers:
             at_frame=frame,
             after_wake=False,
             patience_frames=patience_frames,
+            called=self._asked is not None,
             last=self._done if self._asked is None else None,
         )
         self._order(listen)

@@ -266,6 +266,9 @@ class Listen:
     patience_frames: int | None = None
     """Nobody is waited for longer; None: as long as after the wake word."""
 
+    called: bool = True
+    """By its word or otherwise, or it waits for the answer to a question: what is said now is for the appliance."""
+
     last: Intent | None = None
     """What was done last, which 'and the bedroom' may refer to; None: nothing."""
 

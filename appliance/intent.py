@@ -35,6 +35,9 @@ class Intent:
     text: str = ""
     """The sentence, as recognized."""
 
+    courtesy: bool = False
+    """People say it to each other all day: it means the appliance only when that was called."""
+
     then: "Intent | None" = None
     """The second command of the same sentence; it has no third."""
 

@@ -136,7 +136,8 @@ class Listening:
             self._levels(max(background_from, word_from - BACKGROUND_FRAMES), word_from - 1),
             self._levels(word_from, order.at_frame),
         )
-        utterance.whole = self._worker.submit(lambda: self._understander.begin(order.after_wake, order.last))
+        work = self._understander
+        utterance.whole = self._worker.submit(lambda: work.begin(order.after_wake, order.last, called=order.called))
 
     def process(self, frame: Frame) -> list[Fact]:
         """Look at the next frame; returns that the command began or ended."""
@@ -292,12 +293,20 @@ class Understander:
         self._risky = risky
         self._tracer = tracer
         self._after_wake = False
+        self._called = False
         self._last: Intent | None = None
         self._ahead: str | None = None
 
-    def begin(self, after_wake: bool, last: Intent | None = None) -> None:
-        """Make the recognizer ready for an utterance; `last`: the command before it, which it may refer to."""
+    def begin(self, after_wake: bool, last: Intent | None = None, *, called: bool = False) -> None:
+        """Make the recognizer ready for an utterance.
+
+        Args:
+            after_wake: a wake word may begin it.
+            last: the command before it, which it may refer to.
+            called: the appliance was called, by a wake word or otherwise: also a courtesy is meant for it.
+        """
         self._after_wake = after_wake
+        self._called = after_wake or called
         self._last = last
         self._ahead = None
         self._recognizer.begin(after_wake=after_wake)
@@ -366,7 +375,7 @@ class Understander:
 
     def understand(self, command: Pcm) -> Heard:
         """End the recognizer's utterance and say what it was; `command` as for `finish`."""
-        heard, spelled = self._understand(command), self._language.spelled
+        heard, spelled = self._for_us(self._understand(command)), self._language.spelled
         return replace(heard, text=spelled(heard.text), nearest=spelled(heard.nearest) if heard.nearest else None)
 
     def _understand(self, command: Pcm) -> Heard:
@@ -390,6 +399,12 @@ class Understander:
         if not dictated:
             return Heard(text="", reason="no_speech")
         return self._second_look(hypotheses, dictated)
+
+    def _for_us(self, heard: Heard) -> Heard:
+        """A greeting, thanks and the like are said to everybody: refused unless the appliance was called."""
+        if self._called or heard.intent is None or not all(one.courtesy for one in heard.intent.commands):
+            return heard
+        return replace(heard, intent=None, decision=Decision.REFUSE, sure=False, reason="low_confidence")
 
     def _agreed(self, text: str, agreed: bool, command: Pcm) -> Heard:
         """A yes or a no; without a question 'no' may be a command of its own, if dictation heard it, too."""

@@ -1030,7 +1030,9 @@ def test_after_an_answer_it_listens_without_a_wake_word() -> None:
     assert talk.state is FOLLOWING_UP
     assert names(talk.followed)[-3:] == ["turn_finished", "Listen", "state_changed"]
     listen = talk.followed[-2]
-    assert listen == Listen(turn=2, from_frame=70, at_frame=70, after_wake=False, patience_frames=150, last=TIME)
+    assert listen == Listen(
+        turn=2, from_frame=70, at_frame=70, after_wake=False, patience_frames=150, called=False, last=TIME
+    )
 
 
 def test_the_window_closes_by_itself_and_says_nothing_of_it() -> None:

@@ -73,12 +73,12 @@ def test_what_is_nothing_of_the_last_command(language: Language, text: str) -> N
     assert language.continued(text, meant(language, "what time is it")) is None
 
 
-def understood(language: Language, heard: Heard, last: Intent | None = None) -> Understood:
+def understood(language: Language, heard: Heard, last: Intent | None = None, *, called: bool = False) -> Understood:
     posted: list[Fact | None] = []
     understander = Understander(
         ScriptedRecognizer(heard), language, lambda result: posted.append(result(0)), risky=HOME.is_risky
     )
-    understander.begin(False, last)
+    understander.begin(False, last, called=called)
     understander.finish(1, PCM)
     (fact,) = posted
     assert isinstance(fact, Understood)
@@ -94,6 +94,22 @@ def test_it_counts_where_dictation_heard_the_same(language: Language) -> None:
     assert fact.intent is None
     fact = understood(language, Heard(texts=("and the bedroom",), dictated="and the bedroom"))
     assert fact.intent is None, "nothing came before it"
+
+
+# Courtesies.
+
+
+@pytest.mark.parametrize("said", ["hi", "hey there", "sorry", "thank you", "bye", "hello and thanks"])
+def test_what_people_say_to_each_other_is_answered_only_when_it_was_called(language: Language, said: str) -> None:
+    fact = understood(language, Heard(texts=(said,), dictated=said))
+    assert (fact.text, fact.intent, fact.question, fact.sure, fact.doubted) == (said, None, None, False, True)
+    fact = understood(language, Heard(texts=(said,), dictated=said), called=True)
+    assert fact.intent is not None
+
+
+@pytest.mark.parametrize("said", ["thanks and stop", "what did you say", "hey what time is it"])
+def test_a_command_with_a_courtesy_remains_a_command(language: Language, said: str) -> None:
+    assert understood(language, Heard(texts=(said,), dictated=said)).intent is not None
 
 
 # 'No.'

@@ -270,7 +270,7 @@ class Language:
             if match is not None:
                 slots, values = slots_and_values(match)
                 slots = {slot: self._spellings.get(words, words) for slot, words in slots.items()}
-                return Intent(name=match.intent, slots=slots, values=values, text=text)
+                return Intent(name=match.intent, slots=slots, values=values, text=text, courtesy=match.courtesy)
         return None
 
     @cached_property

@@ -31,6 +31,9 @@ DEPTH_MAX = 30
 TYPED_ONLY = {"typed": True}
 """Metadata of a value of a list that is matched when it is typed, and that the recognizer cannot hear."""
 
+COURTESY = "courtesy"
+"""Metadata of sentences that people say to each other all day."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Words:
@@ -89,6 +92,7 @@ class Match:
 
     intent: str
     entities: tuple[Entity, ...]
+    courtesy: bool
 
 
 class Templates:
@@ -153,6 +157,7 @@ class Templates:
                 Entity(entity.name, entity.value, entity.text.strip() if entity.text_span is not None else "")
                 for entity in result.entities_list
             ),
+            courtesy=bool((result.intent_metadata or {}).get(COURTESY)),
         )
 
 
