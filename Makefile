@@ -183,6 +183,13 @@ test: test-live ## install what is missing and run all tests, those in real time
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 	    $(BIN)/python -m pytest -q -m "not live and not slow and not device" -n 2 --dist loadfile
 
+# That nothing needs a network is seen where there is none. What is missing is installed before.
+.PHONY: test-offline
+test-offline: live-packages .venv/.stamp-dev test-models ## run all tests where there is no network but the loopback
+	@tools/offline $(BIN)/python -m pytest -q -m "live and not slow and not device" -n 0
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 tools/offline \
+	    $(BIN)/python -m pytest -q -m "not live and not slow and not device" -n 2 --dist loadfile
+
 TENSORFLOW_TESTS := test_quantize_net test_quantize_run test_quantize_train test_quantize_verifier test_quantize_voice test_bench_measured
 
 # What needs TensorFlow: a word from its text to its model, in miniature, and the tests of what it is made of.

@@ -40,6 +40,7 @@ VERBS = (
         "lint",
         "test-live",
         "test",
+        "test-offline",
         "test-tools",
         "check-ha",
         "check-hermes",

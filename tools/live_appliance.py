@@ -43,10 +43,10 @@ file = "{home}"
 host = "127.0.0.1"
 port = {port}
 [privacy]
-publish_text = true
+publish_text = {publish_text}
 [wake]
 words = ["alexa"]
-"""
+{further}"""
 
 Kind = TypeVar("Kind", bound=Event)
 
@@ -66,8 +66,19 @@ class Scene:
 class LiveAppliance:
     """`appliance run`, from `with` to its end, with the wake word "alexa"."""
 
-    def __init__(self, folder: Path, port: int, environment: Mapping[str, str], *, home: Path | None = None) -> None:
-        """`folder`: for its configuration and log; `port`: of the broker; `environment`: of its room."""
+    def __init__(
+        self,
+        folder: Path,
+        port: int,
+        environment: Mapping[str, str],
+        *,
+        home: Path | None = None,
+        publish_text: bool = True,
+        further: str = "",
+    ) -> None:
+        """`folder`: for its configuration and log; `port`: of the broker; `environment`: of its room; `further`: more
+        sections of the configuration.
+        """
         self.device_id = f"live-{uuid4().hex[:8]}"
         self.turns = Turns()
         self.events: list[tuple[float, AnyEvent]] = []
@@ -77,7 +88,9 @@ class LiveAppliance:
         self.state = State.IDLE
         self._log = folder / "appliance.log"
         self._config = folder / "appliance.toml"
-        self._config.write_text(_CONFIG.format(device=self.device_id, home=home or "", port=port), encoding="utf-8")
+        settings = {"device": self.device_id, "home": home or "", "port": port, "further": further}
+        config = _CONFIG.format(**settings, publish_text=str(publish_text).lower())
+        self._config.write_text(config, encoding="utf-8")
         self._environment = dict(environment)
         self._port = port
         self._subscriber: Subscriber
