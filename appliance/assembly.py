@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from appliance.acting import Acting, ActingRules
@@ -192,15 +193,8 @@ def build_renewal(brains: Brains, around: Surroundings) -> Renewal:
             ring=ring,
             detector=brains.detector,
             endpointer=Endpointer(limits),
-            understander=Understander(
-                brains.recognizer,
-                brains.language,
-                around.inbox.post,
-                reader=brains.reader,
-                detector=brains.detector.another(),
-                risky=brains.home.is_risky,
-                tracer=around.tracer,
-            ),
+            understander=cache(lambda: _understander(brains, around)),
+            post=around.inbox.post,
             worker=around.workers.recognition,
             tracer=around.tracer,
         ),
@@ -214,12 +208,25 @@ def build_renewal(brains: Brains, around: Surroundings) -> Renewal:
             turn_frames=ring.capacity + frames_of_ms(SLOWEST_RESULT_MS + slowest_program_ms),
             volume=config.audio.volume,
             wake_words=tuple(word.name for word in brains.words),
-            heard_words=brains.heard_words,
+            heard_words=lambda: brains.hearing.get().wake_words if brains.hearing.is_there else frozenset(),
             report_near_misses=config.wake.report_near_misses,
             earcons=config.signals.earcons,
         ),
         keeping=_keeping(config.wake.keep_near_misses, ring, around),
         frequent_answers=frequent,
+    )
+
+
+def _understander(brains: Brains, around: Surroundings) -> Understander:
+    """Waits for the recognizer, where that is still being loaded."""
+    return Understander(
+        brains.recognizer,
+        brains.language,
+        around.inbox.post,
+        reader=brains.reader,
+        detector=brains.detector.another(),
+        risky=brains.home.is_risky,
+        tracer=around.tracer,
     )
 
 

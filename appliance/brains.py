@@ -20,6 +20,7 @@ from appliance.config_files import HARDWARE, MANIFEST, LoadedConfig
 from appliance.errors import ConfigError, ModelError, UnknownModelError
 from appliance.home.phrases import Phrases
 from appliance.home.written import Written
+from appliance.later import Later
 from appliance.models import Kind, ModelStore
 from appliance.mqtt.broker_access import read_access
 from appliance.runtimes.vosk import VoskModel
@@ -52,6 +53,18 @@ UNHEARD_TOLD = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hearing:
+    """What understands words."""
+
+    recognizer: VoskRecognizer
+    reader: Reader | None
+    """None without the dictionary of pronunciations: what is said must be heard literally."""
+
+    wake_words: frozenset[str]
+    """Names of the wake words whose phrase the recognizer knows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Brains:
     """Models and language, loaded once and used by every loop that is built from them."""
 
@@ -59,18 +72,39 @@ class Brains:
     store: ModelStore
     home: HomeConfig
     language: Language
-    vosk: VoskModel
     detector: SileroDetector
-    recognizer: VoskRecognizer
-    reader: Reader | None
-    """None without the dictionary of pronunciations: what is said must be heard literally."""
-
     words: tuple[WakeWord, ...]
-    heard_words: frozenset[str]
-    """Names of the wake words whose phrase the recognizer knows."""
+    speech_model: Later[VoskModel]
+    hearing: Later[Hearing]
+    """Two thirds of a start; needed at the end of the first wake word."""
 
     stop_word: WakeWord | None = None
     """Ends an answer or a ring."""
+
+    @property
+    def vosk(self) -> VoskModel:
+        """Waited for. Raises ConfigError, ModelError, when it cannot be loaded; so do the next two."""
+        return self.speech_model.get()
+
+    @property
+    def recognizer(self) -> VoskRecognizer:
+        """Waited for."""
+        return self.hearing.get().recognizer
+
+    @property
+    def reader(self) -> Reader | None:
+        """Waited for."""
+        return self.hearing.get().reader
+
+    def make_the_rest(self) -> None:
+        """Load and use once what only the first turn needs, and `load_brains` was asked to leave. In one thread alone.
+
+        Raises:
+            ConfigError, ModelError: one sentence each.
+        """
+        self.speech_model.make()
+        self.hearing.make()
+        self.language.warm_up()
 
 
 def load_brains(
@@ -78,7 +112,7 @@ def load_brains(
     *,
     sentences: Path | None = None,
     wake_words: Sequence[str] | None = None,
-    warm: bool = True,
+    whole: bool = True,
 ) -> Brains:
     """Load and check every model and the language, and warm them up.
 
@@ -86,7 +120,7 @@ def load_brains(
         loaded: the configuration.
         sentences: a hassil file instead of the built-in language.
         wake_words: instead of the configuration's.
-        warm: False leaves to the caller what only the first turn needs, a third of the time: `Language.warm_up`.
+        whole: False leaves to the caller what only the first turn needs, most of the time: `Brains.make_the_rest`.
 
     Raises:
         ConfigError, ModelError: one sentence each.
@@ -95,33 +129,36 @@ def load_brains(
     store = ModelStore(MANIFEST, loaded.models_directory)
     home = load_home(loaded)
     language = load_language(loaded, home, sentences)
-    vosk = load_vosk(loaded, store)
+    vosk = Later(lambda: load_vosk(loaded, store))
     detector = load_detector(loaded)
     for index in range(4):  # its first uses are slow
         detector.process(Frame(index, silent_pcm()))
     detector.reset()
     words = _wake_words(wake_words or config.wake.words, store, vosk)
-    if warm:
-        language.warm_up()
-    return _with_stop_word(_brains(loaded, (home, language), (store, vosk, detector), words))
+    brains = _with_stop_word(_brains(loaded, (home, language), (store, vosk, detector), words))
+    if whole:
+        brains.make_the_rest()
+    return brains
 
 
 def reload_brains(loaded: LoadedConfig, old: Brains) -> Brains:
     """With other wake words, home or language, and the models of before. Raises ConfigError, ModelError."""
+    old.hearing.get()  # a start that is not over yet is waited for
     home, language = load_home(loaded), old.language
     config, before = loaded.config, old.loaded.config
     if home != old.home or (config.home, config.device.area) != (before.home, before.device.area):
         language = load_language(loaded, home)
     store = ModelStore(MANIFEST, loaded.models_directory)  # as new: a wake word may have been installed, or made anew
     if config.wake.words != before.wake.words:
-        words = _wake_words(config.wake.words, store, old.vosk)
+        words = _wake_words(config.wake.words, store, old.speech_model)
     else:
         installed = store.names(Kind.WAKE)
         words = tuple(find(word.name, store=store) if word.name in installed else word for word in old.words)
     if language is old.language and words == old.words:
         return _with_stop_word(dataclasses.replace(old, loaded=loaded, store=store, home=home))
-    language.warm_up()
-    return _with_stop_word(_brains(loaded, (home, language), (store, old.vosk, old.detector), words))
+    brains = _with_stop_word(_brains(loaded, (home, language), (store, old.speech_model, old.detector), words))
+    brains.make_the_rest()
+    return brains
 
 
 def load_hardware(loaded: LoadedConfig) -> Hardware:
@@ -300,29 +337,35 @@ def spoken(word: WakeWord, store: ModelStore, in_language: Mapping[str, str]) ->
 def _brains(
     loaded: LoadedConfig,
     home_language: tuple[HomeConfig, Language],
-    models: tuple[ModelStore, VoskModel, SileroDetector],
+    models: tuple[ModelStore, Later[VoskModel], SileroDetector],
     words: tuple[WakeWord, ...],
 ) -> Brains:
-    """The recognizer of a language and of its wake words, and all the rest."""
+    """What was loaded as one, and with it what is still to be made of it."""
     home, language = home_language
     store, vosk, detector = models
-    known = load_taught(loaded, language)
-    sentences = _known_sentences(loaded, language, vosk, known)
     in_language = language_of(loaded).settings.wake_words
     phrases = {word.name: spoken(word, store, in_language) for word in words}
-    recognizer = VoskRecognizer(vosk, sentences, list(phrases.values()))
-    _warm_up(recognizer)
     return Brains(
         loaded=loaded,
         store=store,
         home=home,
         language=language,
-        vosk=vosk,
         detector=detector,
+        words=words,
+        speech_model=vosk,
+        hearing=Later(lambda: _hearing(loaded, language, vosk.get(), phrases)),
+    )
+
+
+def _hearing(loaded: LoadedConfig, language: Language, vosk: VoskModel, phrases: Mapping[str, str]) -> Hearing:
+    """The recognizer of a language and of its wake words. `phrases`: how it writes these, by their names."""
+    known = load_taught(loaded, language)
+    recognizer = VoskRecognizer(vosk, _known_sentences(loaded, language, vosk, known), list(phrases.values()))
+    _warm_up(recognizer)
+    return Hearing(
         recognizer=recognizer,
         reader=load_reader(loaded, language, known),
-        words=words,
-        heard_words=frozenset(
+        wake_words=frozenset(
             name for name, phrase in phrases.items() if all(vosk.knows(part) for part in phrase.split())
         ),
     )
@@ -336,14 +379,22 @@ def _dictionary(loaded: LoadedConfig) -> Pronunciations | None:
         return None
 
 
-def _wake_words(names: Sequence[str], store: ModelStore, vosk: VoskModel) -> tuple[WakeWord, ...]:
+def _wake_words(names: Sequence[str], store: ModelStore, vosk: Later[VoskModel]) -> tuple[WakeWord, ...]:
     """Found and checked. Raises ConfigError, ModelError."""
-    words = tuple(find(name, store=store, phrases=vosk) for name in names)
+    words = tuple(_wake_word(name, store, vosk) for name in names)
     for word in words:
         check(word)
     if len({word.name for word in words}) < len(words):
         raise ConfigError(f"wake words: {', '.join(word.name for word in words)}: one stands there twice; remove it")
     return words
+
+
+def _wake_word(name: str, store: ModelStore, vosk: Later[VoskModel]) -> WakeWord:
+    """One with a model, else a phrase, for which the recognizer must be there."""
+    try:
+        return find(name, store=store)
+    except UnknownModelError:
+        return find(name, store=store, phrases=vosk.make())
 
 
 def _with_stop_word(brains: Brains) -> Brains:

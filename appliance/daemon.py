@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import msgspec
 
-from appliance import __version__, config_files, prometheus
+from appliance import __version__, config_files, garbage, prometheus
 from appliance.assembly import LEAD_FRAMES, Surroundings, build_loop, thread_workers
 from appliance.audio.ducking import ducking_of
 from appliance.audio.format import FRAMES_PER_S
@@ -102,6 +102,7 @@ class Daemon:
         self._panel, self._presses = panel, Presses()
         self._listeners = (*listeners, Lights(panel.show).take) if panel else tuple(listeners)
         self._stopping = self._restarting = self._reloading = False
+        self._broken: ApplianceError | None = None
         self._restart_by: int | None = None
         self._inbox = Inbox()
         self._voice = load_voice(
@@ -147,7 +148,11 @@ class Daemon:
         return self._restarting
 
     def run(self) -> None:
-        """Feed the source's frames to the loop; returns after everything is closed."""
+        """Feed the source's frames to the loop; returns after everything is closed.
+
+        Raises:
+            ConfigError, ModelError: what was left to load cannot be.
+        """
         try:
             self._status.start()
             if self._metrics:
@@ -162,6 +167,8 @@ class Daemon:
             self._frames()
         finally:
             self.close()
+        if self._broken is not None:
+            raise self._broken
 
     def close(self) -> None:
         """End threads and free devices; said to systemd and, by MQTT, to the house.
@@ -193,7 +200,7 @@ class Daemon:
 
         As a service it listens meanwhile: to hear again soon matters more than how quick the first answer is.
         """
-        self._workers.recognition.submit(self._brains.language.warm_up)
+        self._workers.recognition.submit(self._learn_words)
         ready = threading.Event()
 
         def start() -> None:
@@ -207,6 +214,16 @@ class Daemon:
         self._workers.voice.submit(start)
         if self._notifier.watchdog_interval_s is None:
             ready.wait()
+
+    def _learn_words(self) -> None:
+        """In the recognition worker's thread: what was said meanwhile waits in its inbox."""
+        try:
+            with garbage.put_off():
+                self._brains.make_the_rest()
+            garbage.settle()
+        except ApplianceError as error:  # as wrong as if the start had waited for it
+            self._broken = error
+            self.stop()
 
     def stop(self) -> None:
         """End after the current frame; may be called from a signal handler or another thread."""

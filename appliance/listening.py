@@ -90,17 +90,22 @@ class Listening:
         ring: Ring,
         detector: SpeechDetector,
         endpointer: Endpointer,
-        understander: "Understander",
+        understander: Callable[[], "Understander"],
+        post: Post,
         worker: Worker,
         tracer: Tracer | None,
         chunk_frames: int = CHUNK_FRAMES,
     ) -> None:
-        """`chunk_frames`: so much the recognizer is fed at a time."""
+        """`understander`: called on the worker alone, and may take long at first. `post`: takes what cannot be done.
+
+        `chunk_frames`: so much the recognizer is fed at a time.
+        """
         self._chunk_frames = chunk_frames
         self._ring = ring
         self._detector = detector
         self._endpointer = endpointer
         self._understander = understander
+        self._post = post
         self._worker = worker
         self._tracer = tracer
         self._utterance: _Utterance | None = None
@@ -136,8 +141,8 @@ class Listening:
             self._levels(max(background_from, word_from - BACKGROUND_FRAMES), word_from - 1),
             self._levels(word_from, order.at_frame),
         )
-        work = self._understander
-        utterance.whole = self._worker.submit(lambda: work.begin(order.after_wake, order.last, called=order.called))
+        work, after_wake, last, called = self._understander, order.after_wake, order.last, order.called
+        utterance.whole = self._worker.submit(lambda: work().begin(after_wake, last, called=called))
 
     def process(self, frame: Frame) -> list[Fact]:
         """Look at the next frame; returns that the command began or ended."""
@@ -182,14 +187,21 @@ class Listening:
         self._feed(utterance, frame)
         command, turn = self._command(utterance, frame), utterance.turn
         foreseen = utterance.foreseen is not None and utterance.foreseen_at == self._endpointer.last_speech
-        work = self._understander
-        if not (utterance.whole and self._worker.submit(lambda: work.finish(turn, command, foreseen=foreseen))):
-            self._understander.give_up()
+        if not (
+            utterance.whole
+            and self._worker.submit(lambda: self._understander().finish(turn, command, foreseen=foreseen))
+        ):
+            self._give_up()
 
     def cancel(self) -> None:
         """Drop the utterance."""
         self._utterance = None
-        self._worker.submit(lambda: self._understander.begin(True))
+        self._worker.submit(lambda: self._understander().begin(True))
+
+    def _give_up(self) -> None:
+        """The worker cannot take an utterance: nobody shall wait for its text."""
+        error = "the recognizer is too busy to take an utterance; use a faster machine or end other programs"
+        self._post(lambda frame: StageFailed(frame=frame, stage="recognition", error=error))
 
     def _ease(self, index: int) -> None:
         """Longer chunks while the recognizer does not keep up, the usual ones when nothing waits any more."""
@@ -206,7 +218,7 @@ class Listening:
             return []
         utterance.foreseen, utterance.foreseen_at = intent, self._endpointer.last_speech
         command, text = self._command(utterance, index), utterance.text
-        self._worker.submit(lambda: self._understander.look_ahead(text, command))
+        self._worker.submit(lambda: self._understander().look_ahead(text, command))
         return [Foreseen(frame=index, turn=utterance.turn, intent=intent)]
 
     def _command(self, utterance: _Utterance, last: int) -> Pcm:
@@ -220,7 +232,7 @@ class Listening:
         utterance.fed_to = last + 1
         if self._tracer:
             self._tracer.hand_off("ring", "recognizer", last, pcm)
-        if not self._worker.submit(lambda: self._understander.accept(utterance.turn, pcm, last)) and utterance.whole:
+        if not self._worker.submit(lambda: self._understander().accept(utterance.turn, pcm, last)) and utterance.whole:
             utterance.whole = False
             self.shed_since = last
 
@@ -261,7 +273,7 @@ class Heard:
 
 
 class Understander:
-    """The worker's side: audio in, text and intent out as posted facts. All but `give_up` run on the worker."""
+    """The worker's side: audio in, text and intent out as posted facts. Everything runs on the worker."""
 
     def __init__(
         self,
@@ -367,11 +379,6 @@ class Understander:
             )
         )
         self.begin(True)
-
-    def give_up(self) -> None:
-        """The worker cannot take an utterance: nobody shall wait for its text."""
-        error = "the recognizer is too busy to take an utterance; use a faster machine or end other programs"
-        self._post(lambda frame: StageFailed(frame=frame, stage="recognition", error=error))
 
     def understand(self, command: Pcm) -> Heard:
         """End the recognizer's utterance and say what it was; `command` as for `finish`."""

@@ -99,8 +99,8 @@ class Rules:
     volume: int
     wake_words: tuple[str, ...]
 
-    heard_words: frozenset[str]
-    """Those wake words that the recognizer knows, so that it can be fed from before them and cut them off."""
+    heard_words: Callable[[], frozenset[str]]
+    """Wake words that the recognizer is known to know: it can be fed from before them, and cut them off."""
 
     report_near_misses: bool
 
@@ -358,7 +358,7 @@ class FrameLoop:
             if self._reference is None:  # else the newest levels of the room are older than the word
                 self._room.heard()
             self._command_from = fact.word_end + 1
-            self._word_is_heard = fact.word in self._rules.heard_words
+            self._word_is_heard = fact.word in self._rules.heard_words()
             self._contend(fact)
         for result in self._s.dialog.step(fact):
             if isinstance(result, Event):

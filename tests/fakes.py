@@ -327,7 +327,8 @@ class Bench:
             ring=ring,
             detector=self.detector,
             endpointer=Endpointer(LIMITS),
-            understander=Understander(self.recognizer, language(), self.inbox.post),
+            understander=cache(lambda: Understander(self.recognizer, language(), self.inbox.post)),
+            post=self.inbox.post,
             worker=self.workers.recognition,
             tracer=None,
             chunk_frames=CHUNK_FRAMES,
@@ -362,7 +363,7 @@ class Bench:
             turn_frames=TURN_FRAMES,
             volume=100,
             wake_words=("alexa",),
-            heard_words=heard_words,
+            heard_words=lambda: heard_words,
             report_near_misses=report_near_misses,
             earcons=earcons,
         )

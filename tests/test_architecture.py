@@ -45,6 +45,7 @@ LAYERS = {
     "appliance.garbage": Layer.FACTS,
     "appliance.inbox": Layer.FACTS,
     "appliance.intent": Layer.FACTS,
+    "appliance.later": Layer.FACTS,
     "appliance.refusals": Layer.FACTS,
     "appliance.service_level": Layer.FACTS,
     "appliance.status": Layer.FACTS,

@@ -22,22 +22,26 @@ from appliance import config_files
 from appliance.audio.format import FRAME_MS, FRAMES_PER_S, Frame, silent_pcm
 from appliance.audio.speakers import SilentSpeaker
 from appliance.bench.speech import frames_of, spoken
-from appliance.brains import Brains, load_brains, load_voice, reload_brains
+from appliance.brains import Brains, Hearing, load_brains, load_voice, reload_brains
 from appliance.cli.status import read
 from appliance.commands import Command, CommandRefused, Mute, Reload, Restart, Threshold, WakeWord
 from appliance.config import Mqtt
 from appliance.config_files import LoadedConfig
 from appliance.daemon import Daemon
+from appliance.errors import ModelError
 from appliance.events import (
     ActionDone,
     DevicesLearned,
     Event,
     Failed,
+    IntentRecognized,
     LoadShed,
     SettingsChanged,
+    SpeechEnded,
     StateChanged,
     event_type,
 )
+from appliance.later import Later
 from appliance.ledger import LEDGER
 from appliance.lights import DARK, LIGHTS, Light
 from appliance.models import ModelStore
@@ -182,6 +186,48 @@ def test_without_a_broker_the_voice_works_on(brains: Brains, question: list[Fram
     assert done["action_done"].ok is False, "the light could not be reached, and that is told"
     assert "could not reach" in str(done["reply"].text).lower().replace("couldn't", "could not")
     assert "nothing listens there" in daemon.mqtt_status
+
+
+def test_what_is_said_before_the_recognizer_is_there_waits_for_it(
+    broker: Broker, brains: Brains, question: list[Frame]
+) -> None:
+    """A start says that it listens as soon as the wake word is listened for."""
+    ended, heard = threading.Event(), list[Event]()
+    real = brains.hearing.get()
+
+    def slowly_loaded() -> Hearing:
+        assert ended.wait(60), "nobody spoke"
+        return real
+
+    def listen(event: Event) -> None:
+        heard.append(event)
+        if isinstance(event, SpeechEnded):
+            ended.set()
+
+    daemon = Daemon(
+        dataclasses.replace(with_broker(brains, broker.port, publish_text=False), hearing=Later(slowly_loaded)),
+        Paced(question),
+        SilentSpeaker(),
+        notifier=Notifier({}),
+        listeners=[listen],
+    )
+    daemon.run()
+    (recognized,) = [event for event in heard if isinstance(event, IntentRecognized)]
+    assert recognized.values == {"device": "kitchen_light"}
+
+
+def test_what_cannot_be_loaded_in_the_end_ends_it(broker: Broker, brains: Brains, question: list[Frame]) -> None:
+    def load() -> Hearing:
+        raise ModelError('model "vosk" is damaged; install it again')
+
+    daemon = Daemon(
+        dataclasses.replace(with_broker(brains, broker.port, publish_text=False), hearing=Later(load)),
+        Paced(question),
+        SilentSpeaker(),
+        notifier=Notifier({}),
+    )
+    with pytest.raises(ModelError, match="damaged"):
+        daemon.run()
 
 
 class UntilLearned(Paced):

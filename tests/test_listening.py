@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -45,7 +46,8 @@ class Scene:
             ring=self.ring,
             detector=self.detector,
             endpointer=Endpointer(LIMITS),
-            understander=Understander(self.recognizer, language(), self.inbox.post),
+            understander=cache(lambda: Understander(self.recognizer, language(), self.inbox.post)),
+            post=self.inbox.post,
             worker=worker or InlineWorker("recognition", failed=self.inbox.failed),
             tracer=None,
             chunk_frames=CHUNK_FRAMES,
@@ -435,7 +437,7 @@ class Watching(Understander):
 def test_what_was_looked_at_ahead_counts_unless_speech_went_on(more: tuple[range, ...], foreseen: bool) -> None:
     facts, scene = foresight({10: "what time is it"}, range(120, 170), *more)
     watching = Watching()
-    scene.listening._understander = watching
+    scene.listening._understander = lambda: watching
     scene.listening.finish(scene.next - 1)
     assert watching.log == [foreseen]
     assert sum(isinstance(fact, Foreseen) for fact in facts) == 1

@@ -5,6 +5,7 @@ The wake word is detected at frame 100. A frame is 20 ms.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -596,7 +597,8 @@ def test_a_renewed_loop_hears_other_words_and_keeps_its_past() -> None:
         ring=ring,
         detector=bench.detector,
         endpointer=Endpointer(LIMITS),
-        understander=Understander(bench.recognizer, language(), bench.inbox.post),
+        understander=cache(lambda: Understander(bench.recognizer, language(), bench.inbox.post)),
+        post=bench.inbox.post,
         worker=bench.workers.recognition,
         tracer=None,
     )

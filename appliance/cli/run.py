@@ -46,8 +46,9 @@ def run(args: argparse.Namespace, config: LoadedConfig | None) -> int:
         config = _without_wrong_broker(config_files.load_safe(args.config))
     logging.basicConfig(level=config.config.log.level.upper(), handlers=[system_journal.handler()])
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # until there is something to end cleanly
-    check_files(config)
-    brains = load_brains(config, warm=False)
+    if args.check:
+        check_files(config)
+    brains = load_brains(config, whole=args.check)
     if args.check:
         load_voice(config, deterministic=False).close()
         print(f"configuration, home and models are good; wake words: {', '.join(word.name for word in brains.words)}")

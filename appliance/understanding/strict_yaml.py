@@ -68,15 +68,23 @@ def parse(text: str, origin: str) -> Document:
 
     try:
         _check_tokens(text, origin)
-        node = yaml.compose(text, Loader=yaml.BaseLoader)
+        node = yaml.compose(text, Loader=_loader())
         lines: dict[Keys, int] = {(): 1}
         return Document(origin, {} if node is None else _value(node, (), lines, origin), lines)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = f"{origin}:{mark.line + 1}" if mark is not None else origin
+        last = text.count("\n") + 1  # where a bracket is open at the end, the reader names the line after it
+        where = f"{origin}:{min(mark.line + 1, last)}" if mark is not None else origin
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
         remedy = "check the indentation, and put texts with brackets or colons in quotes"
         raise ConfigError(f"{where}: not valid YAML: {reason}; {remedy}") from None
+
+
+def _loader() -> Any:
+    """The reader in C, where PyYAML was built with it: six times as fast, and a start reads a dozen files."""
+    import yaml
+
+    return getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 def _check_tokens(text: str, origin: str) -> None:
@@ -91,7 +99,7 @@ def _check_tokens(text: str, origin: str) -> None:
     )
     closing = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
     depth = 0
-    for token in yaml.scan(text, Loader=yaml.BaseLoader):
+    for token in yaml.scan(text, Loader=_loader()):
         where = f"{origin}:{token.start_mark.line + 1}"
         if isinstance(token, (yaml.AliasToken, yaml.AnchorToken)):
             raise ConfigError(f"{where}: references (& and *) are not supported; write the value out")
