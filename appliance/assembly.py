@@ -49,6 +49,9 @@ ACTION_INBOX = 8
 DUCKING_INBOX = 2
 """To lower other sound, and to restore it; what finds no room is asked for again with the next frame."""
 
+LOADING_INBOX = 1
+"""Other words and sentences are loaded one after the other; whoever wants more meanwhile waits outside."""
+
 MEMORY_INBOX = 1
 """It writes the newest of what is to be remembered, so one that waits is enough."""
 
@@ -66,6 +69,7 @@ class Workers:
     clips: Worker
     memory: Worker
     ducking: Worker
+    loading: Worker
 
     def start(self) -> None:
         """Start the threads."""
@@ -79,7 +83,7 @@ class Workers:
 
     @property
     def _all(self) -> tuple[Worker, ...]:
-        return (self.recognition, self.action, self.voice, self.clips, self.memory, self.ducking)
+        return (self.recognition, self.action, self.voice, self.clips, self.memory, self.ducking, self.loading)
 
 
 def inline_workers(inbox: Inbox) -> Workers:
@@ -91,6 +95,7 @@ def inline_workers(inbox: Inbox) -> Workers:
         clips=InlineWorker("clips", failed=inbox.failed),
         memory=InlineWorker("memory", failed=inbox.failed),
         ducking=InlineWorker("ducking", failed=inbox.failed),
+        loading=InlineWorker("loading", failed=inbox.failed),
     )
 
 
@@ -103,6 +108,7 @@ def thread_workers(inbox: Inbox) -> Workers:
         clips=ThreadWorker("clips", capacity=CLIPS_INBOX, failed=inbox.failed),
         memory=ThreadWorker("memory", capacity=MEMORY_INBOX, failed=inbox.failed),
         ducking=ThreadWorker("ducking", capacity=DUCKING_INBOX, failed=inbox.failed),
+        loading=ThreadWorker("loading", capacity=LOADING_INBOX, failed=inbox.failed),
     )
 
 

@@ -1,4 +1,4 @@
-"""Python's search for reference cycles, kept away from the frame loop.
+"""Python's search for reference cycles, kept away from the frame loop, and from where much is made.
 
 A full search holds the interpreter, and so every thread, for as long as it takes: up to 0.5 s with all models and the
 language in memory, on a busy x86 core; and it comes by itself while much is being made.
@@ -17,9 +17,11 @@ def settle() -> None:
 
 @contextmanager
 def put_off() -> Iterator[None]:
-    """Meanwhile nothing is searched, in any thread: something large is being made, which takes seconds."""
+    """Meanwhile nothing is searched, in any thread: something large is being made, a third faster so."""
+    was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        if was_on:
+            gc.enable()

@@ -5,7 +5,7 @@ A buffer that is not here is a defect: a test looks for the constructs that make
 
 from dataclasses import dataclass
 
-from appliance.assembly import ACTION_INBOX, DUCKING_INBOX, LEAD_FRAMES, VOICE_INBOX
+from appliance.assembly import ACTION_INBOX, DUCKING_INBOX, LEAD_FRAMES, LOADING_INBOX, VOICE_INBOX
 from appliance.audio.capture import DEVICE_LATENCY_S
 from appliance.audio.format import FRAME_MS, SAMPLE_RATE_HZ, ms_of_frames
 from appliance.audio.microphone import QUEUE_FRAMES
@@ -83,6 +83,7 @@ LEDGER = (
     Buffer("worker: _jobs of clips", CLIPS_INBOX * _CLIP_MS, 0, "a busy disk", "the newest sound goes, Failed tells"),
     Buffer("worker: _jobs of memory", None, 0, "a busy disk", "never: the one that waits writes the newest"),
     Buffer("worker: _jobs of ducking", None, 0, f"{DUCKING_INBOX} orders", "the newest is given again a frame later"),
+    Buffer("worker: _jobs of loading", None, 0, f"{LOADING_INBOX} reload", "never: the next begins when it is done"),
     Buffer("keeping: _moments", None, 0, f"{MOMENTS} near misses, whose sound is in the ring", "the oldest goes"),
     Buffer("flight_recorder: _heard, _played", 60_000, 0, "off by default: for a bug report", "the oldest goes"),
     Buffer("flight_recorder: _scores, _events", None, 0, "what was scored and told meanwhile", "the oldest goes"),

@@ -1,7 +1,8 @@
 """Other wake words, thresholds, sentences and limits while the appliance runs: by a command, or from a changed file.
 
-What is new is loaded on the action worker and taken over by the loop between two turns, so nobody is interrupted and
-no frame waits; timers, the session and what mutes it stay. What cannot be exchanged so is named: it needs a restart.
+What is new is loaded on a worker of its own, whatever goes on, and taken over by the loop between two turns, so nobody
+is interrupted, and no frame or action waits; timers, the session and what mutes it stay. What cannot be exchanged so is
+named: it needs a restart.
 """
 
 import dataclasses
@@ -122,8 +123,8 @@ class Renewing:
             finally:
                 self._around.inbox.post(lambda at: self._loaded(wish, ready, problem, at))
 
-        self._loading = self._around.workers.action.submit(job)
-        return None if self._loading else self._failed("too many actions are waiting; try again", frame)
+        self._loading = self._around.workers.loading.submit(job)
+        return None if self._loading else self._failed("it ends just now; try again", frame)
 
     def _made(self, wish: _Wish, old: Brains) -> _Ready:
         """On the worker. Raises ConfigError, ModelError, StageError."""

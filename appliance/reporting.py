@@ -160,6 +160,7 @@ class Reporting:
             "worker: _jobs of clips": _waiting(self._workers.clips),
             "worker: _jobs of memory": _waiting(self._workers.memory),
             "worker: _jobs of ducking": _waiting(self._workers.ducking),
+            "worker: _jobs of loading": _waiting(self._workers.loading),
             "mqtt.outbox: _new, _writing, _ready": (self._mqtt.waiting_events, LIMIT_EVENTS) if self._mqtt else None,
         }
         rows = []

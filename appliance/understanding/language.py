@@ -12,6 +12,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from appliance import garbage
 from appliance.errors import ConfigError
 from appliance.intent import Completion, Intent
 from appliance.understanding import home_templates, joined, sampling
@@ -85,6 +86,7 @@ class Language:
         self._one = lru_cache(maxsize=REMEMBERED_TEXTS)(self._single)
 
     @staticmethod
+    @garbage.put_off()
     def built_in(name: str, home: HomeConfig, *, area: str = "") -> "Language":
         """The built-in language `name` with a home's names and own sentences, which come before the built-in ones.
 
@@ -100,6 +102,7 @@ class Language:
         return Language(templates, folder, own, source.get("joining_words", ()))
 
     @staticmethod
+    @garbage.put_off()
     def from_sentences_file(path: Path, language: str) -> "Language":
         """A file of hassil's form instead of the built-in language. Raises ConfigError.
 
@@ -128,6 +131,7 @@ class Language:
         """Changes when anything that can be said does."""
         return self._templates.digest
 
+    @garbage.put_off()
     def warm_up(self) -> None:
         """Do now what the first `match` and `nearest` would do: hassil compiles on first use. Once is enough."""
         if self._is_warm:

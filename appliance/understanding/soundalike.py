@@ -266,34 +266,51 @@ class _Index:
         return found
 
 
-Ways = frozenset[tuple[Phones, int, int]]
-"""What is left of words: phones, the word, and the state behind it."""
-
-
 def _phone_arcs(
     words: WordGraph, pronunciations: Pronunciations, costs: PhoneCosts, numbers: dict[str, int]
 ) -> tuple[list[tuple[int, int, int, int]], int]:
     """The graph of phones: arcs (from, to, phone, word that ends with it or -1), and how many states it has.
 
-    Words that begin alike share the phones up to where they differ, from the same state.
+    Words that begin alike share the phones up to where they differ, from the same state. An ending is what is left of a
+    word; with the state behind the word it is one number, so that 100,000 of them are compared quickly.
     """
-    inner: dict[Ways, int] = {}
+    endings = _Endings(pronunciations, costs, numbers)
+    size = len(words.arcs)
+    inner: dict[frozenset[int], int] = {}
     arcs: list[tuple[int, int, int, int]] = []
-    waiting: list[tuple[int, Ways]] = []
+    waiting: list[tuple[int, frozenset[int]]] = []
     for state, leaving in enumerate(words.arcs):
-        said = ((way, numbers[word], to) for word, to in leaving for way in pronunciations.of(word))
-        waiting.append((state, frozenset(said)))
+        waiting.append((state, frozenset(way * size + to for word, to in leaving for way in endings.ways[word])))
     for state, ways in waiting:  # grows while it is walked
-        left: dict[str, list[tuple[Phones, int, int]]] = {}
-        for way, word, to in sorted(ways):
-            if len(way) == 1:
-                arcs.append((state, to, costs.number(way[0]), word))
+        left: dict[int, list[int]] = {}
+        for way in sorted(ways):
+            ending, to = divmod(way, size)
+            phone, rest = endings.phone[ending], endings.rest[ending]
+            if rest < 0:
+                arcs.append((state, to, phone, endings.word[ending]))
             else:
-                left.setdefault(way[0], []).append((way[1:], word, to))
-        for phone, rest in left.items():
-            key = frozenset(rest)
+                left.setdefault(phone, []).append(rest * size + to)
+        for phone, rests in left.items():
+            key = frozenset(rests)
             if key not in inner:
-                inner[key] = len(words.arcs) + len(inner)
+                inner[key] = size + len(inner)
                 waiting.append((inner[key], key))
-            arcs.append((state, inner[key], costs.number(phone), -1))
-    return arcs, len(words.arcs) + len(inner)
+            arcs.append((state, inner[key], phone, -1))
+    return arcs, size + len(inner)
+
+
+class _Endings:
+    """The words from each of their phones on, in order; an ending is known by its place."""
+
+    def __init__(self, pronunciations: Pronunciations, costs: PhoneCosts, numbers: dict[str, int]) -> None:
+        ways = {word: [(way, number) for way in pronunciations.of(word)] for word, number in numbers.items()}
+        said = {(way[at:], word) for found in ways.values() for way, word in found for at in range(len(way))}
+        endings: list[tuple[Phones, int]] = sorted(said)
+        places = {ending: place for place, ending in enumerate(endings)}
+        self.phone = [costs.number(way[0]) for way, _ in endings]
+        self.rest = [places.get((way[1:], word), -1) for way, word in endings]
+        """The ending behind the first phone; -1: none."""
+
+        self.word = [word for _, word in endings]
+        self.ways = {word: [places[way] for way in found] for word, found in ways.items()}
+        """Of each word its whole ways."""

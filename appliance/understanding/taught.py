@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from appliance import garbage
 from appliance.understanding.automaton import TooLargeError, WordGraph
 from appliance.understanding.language import Language
 from appliance.understanding.pronunciations import Pronunciations
@@ -69,6 +70,7 @@ def taught(language: Language, pronunciations: Pronunciations | None, folder: Pa
     return found
 
 
+@garbage.put_off()
 def _made(language: Language, pronunciations: Pronunciations | None) -> Taught:
     words, sentences = tuple(sorted(language.words())), tuple(language.sentences())
     try:
