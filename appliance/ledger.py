@@ -63,6 +63,9 @@ LEDGER = (
     Buffer("echo.filter: _spectra, _room, _unexplained, _last", 340, 0, "what was played, and the room", "never"),
     Buffer("echo.delay: _heard, _played, _likeness", 2_024, 0, "both sides, to find the delay", "the oldest goes"),
     Buffer("echo.watch: _played, _heard, _left", 4_000, 0, "levels only: does it work?", "the oldest level goes"),
+    Buffer(
+        "echo.remainder: _shares, _left, _outstanding", 3_000, 0, "powers only: is anybody there?", "the oldest goes"
+    ),
     Buffer("loop: _levels", ms_of_frames(LEVELS_KEPT), 0, "where the wake word ended", "the oldest level goes"),
     Buffer("wake.int8: _block", 30, 10, "three feature rows make a step", "never: emptied by each step"),
     Buffer("wake.openwakeword: _samples, _rows, _past", 80, 40, "its models eat 80 ms", "never: emptied by each block"),

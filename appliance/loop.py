@@ -315,8 +315,14 @@ class FrameLoop:
         if self._tracer:
             self._tracer.hand_off("source", "wake", frame.index, frame.pcm)
         facts: list[Fact] = []
-        own_for = self._s.canceller.own_word_frames
-        for heard in self._spotter.process(frame, played, stoppable=self._s.dialog.sounds, own_for_frames=own_for):
+        canceller = self._s.canceller
+        for heard in self._spotter.process(
+            frame,
+            played,
+            stoppable=self._s.dialog.sounds,
+            own_for_frames=canceller.own_word_frames,
+            nobody=canceller.hears_nobody,
+        ):
             if self._tracer:
                 self._tracer.hand_off("wake", "dialog", frame.index, round(heard.score, 4))
             if isinstance(heard, WakeNearMissed):

@@ -85,15 +85,22 @@ class ScriptedSpotter:
         self.silent: dict[int, bool] = {}
         """Which frames were digital silence."""
         self.own_for_frames = 0
+        self.nobody = False
         self.resets = 0
         self.closed = False
 
     def process(
-        self, frame: Frame, played: Pcm | None = None, *, stoppable: bool = False, own_for_frames: int = 0
+        self,
+        frame: Frame,
+        played: Pcm | None = None,
+        *,
+        stoppable: bool = False,
+        own_for_frames: int = 0,
+        nobody: bool = False,
     ) -> list[WakeDetected | StopDetected | WakeNearMissed]:
         self.played[frame.index] = played
         self.heard[frame.index] = frame
-        self.own_for_frames = own_for_frames
+        self.own_for_frames, self.nobody = own_for_frames, nobody
         self.silent[frame.index] = not np.any(frame.pcm)
         if self.error:
             raise self.error

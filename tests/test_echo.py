@@ -146,6 +146,30 @@ def test_another_room_is_learnt_anew() -> None:
     assert loss_db(heard, talk.hear(heard, played), 3) > 12
 
 
+def test_it_tells_a_person_from_what_is_left_of_the_echo() -> None:
+    talk, played = Talk(), speech(1, 12)
+    assert not talk.canceller.hears_nobody, "nothing is known yet"
+    second = SAMPLE_RATE_HZ
+    heard = echo_of(played)
+    talk.hear(heard[: 8 * second], played[: 8 * second])
+    assert talk.canceller.hears_nobody
+    word = np.zeros(second)
+    word[second // 2 : second * 7 // 10] = np.random.default_rng(3).normal(0.0, 500.0, second // 5)
+    talk.hear(heard[8 * second : 9 * second] + word, played[8 * second : 9 * second])
+    assert not talk.canceller.hears_nobody, "a person 12 dB below the echo, for a fifth of a second"
+    talk.hear(heard[9 * second : 11 * second], played[9 * second : 11 * second])
+    assert talk.canceller.hears_nobody, "and is silent again"
+    talk.hear(np.zeros(3 * second), None)
+    assert not talk.canceller.hears_nobody, "nothing is played: any word may be a person's"
+
+
+def test_it_tells_nothing_of_persons_where_it_does_not_work() -> None:
+    talk, played = Talk(), speech(1, 12)
+    talk.hear(jittering(played), played)
+    assert not talk.canceller.works
+    assert not talk.canceller.hears_nobody
+
+
 def test_it_never_makes_a_frame_louder() -> None:
     played, heard = speech(1, 3), speech(9, 3)
     filter_ = EchoFilter()

@@ -74,6 +74,7 @@ class OwnSound:
     """A canceller that leaves a frame of nines, and tells of a fault at frame 70."""
 
     own_word_frames = 33
+    hears_nobody = True
 
     def process(self, frame: Frame, played: Pcm | None) -> Cancelled:
         if played is None:
@@ -693,7 +694,7 @@ def test_all_stages_hear_the_microphone_without_our_own_sound() -> None:
     played = _playback(range(50, 90))
     bench = Bench(spotter=(spotter := ScriptedSpotter(80)), reference=played, canceller=OwnSound()).run(120)
     assert {index for index, frame in spotter.heard.items() if frame.pcm[0] == 9} == set(range(50, 90))
-    assert spotter.own_for_frames == 33
+    assert (spotter.own_for_frames, spotter.nobody) == (33, True)
     (told,) = bench.of(EchoCancellationLost)
     assert told.frame == 70
     assert [event.frame for event in bench.of(SpeakingEnded)] == [80], "the wake word ends what is said at once"

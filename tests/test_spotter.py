@@ -67,13 +67,20 @@ def hear(
     frames: range = range(300),
     stoppable: range = range(0),
     own_for_frames: int = OWN_VOICE_FRAMES,
+    nobody: range = range(0),
 ) -> list[WakeDetected | StopDetected | WakeNearMissed]:
     """Everything it tells; `microphone` and `played` give the frames that are not quiet, and not silent."""
     told: list[WakeDetected | StopDetected | WakeNearMissed] = []
     for index in frames:
         heard = Frame(index, microphone.get(index, QUIET))
         played_now = (played or {}).get(index)
-        told += spotter.process(heard, played_now, stoppable=index in stoppable, own_for_frames=own_for_frames)
+        told += spotter.process(
+            heard,
+            played_now,
+            stoppable=index in stoppable,
+            own_for_frames=own_for_frames,
+            nobody=index in nobody,
+        )
     return told
 
 
@@ -238,6 +245,14 @@ def test_where_the_delay_is_known_a_person_is_heard_sooner_after_the_own_word() 
     played = {index: QUIET for index in range(5, 290)} | {20: sound(c0=90)}
     told = hear(Spotter([word("alexa", 0)]), {40: sound(c0=90), 120: sound(c0=90)}, played, own_for_frames=30)
     assert [event.frame for event in told] == [122], "the echo of the own word after 20 frames does not count"
+
+
+def test_a_word_in_the_remains_of_the_echo_is_nobodys() -> None:
+    played = {index: QUIET for index in range(5, 290)}
+    words = {40: sound(c0=90), 200: sound(c0=90)}
+    assert [event.frame for event in hear(Spotter([word("alexa", 0)]), words, played)] == [42, 202]
+    alone = hear(Spotter([word("alexa", 0)]), words, played, nobody=range(30, 60))
+    assert [event.frame for event in alone] == [202]
 
 
 def test_word_at_the_end_of_the_playback_is_scored_in_the_silence_after_it() -> None:

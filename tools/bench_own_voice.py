@@ -97,7 +97,13 @@ def hear_itself(scene: Scene) -> list[str]:
 
 def _step(spotter: Spotter, canceller: AdaptiveCanceller, frame: Frame, played: Pcm | None) -> list[str]:
     left = canceller.process(frame, played).frame
-    heard = spotter.process(left, played, stoppable=played is not None, own_for_frames=canceller.own_word_frames)
+    heard = spotter.process(
+        left,
+        played,
+        stoppable=played is not None,
+        own_for_frames=canceller.own_word_frames,
+        nobody=canceller.hears_nobody,
+    )
     kinds = {WakeDetected: "woke", StopDetected: "stopped"}
     return [
         f"{kinds[type(event)]} at {frame.index / 50:.2f} s by {event.word} with {event.score:.2f}"

@@ -17,6 +17,7 @@ import numpy as np
 from appliance.audio.format import FRAME_SAMPLES, Frame, Pcm, frames_of_ms, level_dbfs, ms_of_frames, silent_pcm
 from appliance.echo.delay import LONGEST_MS, DelayFinder
 from appliance.echo.filter import FIRST_REACH, PARTITIONS, EchoFilter
+from appliance.echo.remainder import Remainder
 from appliance.echo.watch import EchoWatch
 from appliance.events import EchoCancellationLost, EchoCancellationRestored, Event
 
@@ -45,6 +46,10 @@ class EchoCanceller(Protocol):
     def own_word_frames(self) -> int:
         """For so long after the device has said a word, the word that the microphone hears is that one."""
 
+    @property
+    def hears_nobody(self) -> bool:
+        """In the newest second there was nothing but the device's own sound: a word heard in it is nobody's."""
+
     def process(self, frame: Frame, played: Pcm | None) -> Cancelled:
         """Take what is heard, and what is played meanwhile: int16 (320,), 16 kHz; None: nothing is played."""
 
@@ -53,6 +58,7 @@ class HalfDuplex:
     """No cancelling at all."""
 
     own_word_frames = OWN_VOICE_FRAMES
+    hears_nobody = False
 
     def process(self, frame: Frame, played: Pcm | None) -> Cancelled:
         """The frame as it is."""
@@ -66,6 +72,7 @@ class AdaptiveCanceller:
         self._filter = EchoFilter()
         self._finder = DelayFinder()
         self._watch = EchoWatch()
+        self._remainder = Remainder()
         self._line: deque[Pcm] = deque([silent_pcm()] * LINE_FRAMES, maxlen=LINE_FRAMES)
         """What was played in the newest frames, the newest last."""
         self._delay_frames = 0
@@ -91,6 +98,11 @@ class AdaptiveCanceller:
             return OWN_VOICE_FRAMES
         return self._delay_samples // FRAME_SAMPLES + OWN_WORD_FRAMES
 
+    @property
+    def hears_nobody(self) -> bool:
+        """By what the filter leaves; not known where it does not work, and while nothing is played."""
+        return self.works and self._left > 0 and self._remainder.is_empty
+
     def process(self, frame: Frame, played: Pcm | None) -> Cancelled:
         """The person, and what the filter cannot explain; the frame as it is while nothing is played, or it fails."""
         if frame.index != self._next:
@@ -107,6 +119,7 @@ class AdaptiveCanceller:
         left = self._filter.process(heard, self._line[-1 - self._delay_frames].astype(np.float64))
         pcm: Pcm = np.clip(np.rint(left), -32768, 32767).astype(np.int16)
         pcm.flags.writeable = False
+        self._remainder.update(frame.pcm, pcm)
         told = self._judge(frame, pcm)
         if not self._left:
             self._rest()
@@ -141,3 +154,4 @@ class AdaptiveCanceller:
         self._left = 0
         self._line.extend([silent_pcm()] * LINE_FRAMES)
         self._filter.pause()
+        self._remainder.rest()

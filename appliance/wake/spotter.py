@@ -44,6 +44,7 @@ class Spotter:
         self._scores: tuple[float | None, ...] = ()
         self._held: dict[int, tuple[int, Detected]] = {}
         self._own_for_frames = OWN_VOICE_FRAMES
+        self._nobody = False
 
     def process(
         self,
@@ -52,15 +53,17 @@ class Spotter:
         *,
         stoppable: bool = False,
         own_for_frames: int = OWN_VOICE_FRAMES,
+        nobody: bool = False,
     ) -> list[Detected | WakeNearMissed]:
         """Eat one frame.
 
         played: what the device plays during this frame, int16 (320,), 16 kHz; None while it is silent.
         stoppable: the stop word counts.
         own_for_frames: how long after the device said a word the microphone may hear it.
+        nobody: what the microphone hears is the device alone, so no word in it counts.
         Near misses come only when they were asked for.
         """
-        self._own_for_frames = own_for_frames
+        self._own_for_frames, self._nobody = own_for_frames, nobody
         self._follow_playback(frame.index, played)
         near_misses: list[Detected | WakeNearMissed] = []
         if not stoppable and self._stop_position < len(self._words):
@@ -112,7 +115,9 @@ class Spotter:
         return [replace(event, frame=index) for position, event in events if not self._is_own_voice(position, index)]
 
     def _is_own_voice(self, position: int, index: int) -> bool:
-        return self._playback is not None and self._playback.said(position, index, self._own_for_frames)
+        if self._playback is None:
+            return False
+        return self._nobody or self._playback.said(position, index, self._own_for_frames)
 
     def _follow_playback(self, index: int, played: Pcm | None) -> None:
         if played is not None and self._playback is None:
