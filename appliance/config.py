@@ -159,7 +159,15 @@ class Listening(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 800
     open_silence_ms: Annotated[
         int, Meta(ge=100, le=3000, description="Silence that ends a whole command that may go on, ms, 100..3000.")
-    ] = 440
+    ] = 400
+    wide_open_silence_ms: Annotated[
+        int,
+        Meta(
+            ge=100,
+            le=3000,
+            description="Silence that ends a whole command to which several parts can still be added, ms, 100..3000.",
+        ),
+    ] = 600
     closed_silence_ms: Annotated[
         int,
         Meta(ge=100, le=3000, description="Silence that ends a command to which nothing can be added, ms, 100..3000."),

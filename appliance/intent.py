@@ -15,6 +15,9 @@ class Completion(StrEnum):
     OPEN = "open"
     """It is whole, and may go on."""
 
+    WIDE_OPEN = "wide_open"
+    """It is whole, and may go on for long: several parts of it were not said yet."""
+
     INCOMPLETE = "incomplete"
     """It is no command yet, or none at all."""
 

@@ -38,7 +38,13 @@ from appliance.worker import Failure, Job
 NOON = datetime.fromisoformat("2026-01-01T12:00:00+00:00")
 
 LIMITS = Limits(
-    threshold=0.5, no_speech_frames=250, silence_frames=25, open_frames=25, closed_frames=25, longest_frames=400
+    threshold=0.5,
+    no_speech_frames=250,
+    silence_frames=25,
+    open_frames=25,
+    wide_open_frames=25,
+    closed_frames=25,
+    longest_frames=400,
 )
 """5 s, 500 ms and 8 s. The same silence ends every command; see test_endpoint.py for the shorter ones."""
 

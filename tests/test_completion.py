@@ -38,6 +38,8 @@ def language() -> Language:
         ("set a timer for", Completion.INCOMPLETE),
         ("set a timer for twenty", Completion.INCOMPLETE),
         ("set a timer for twenty minutes", Completion.OPEN),
+        ("wake me at seven", Completion.WIDE_OPEN),  # 'in the evening', 'on monday'
+        ("wake me at seven in the evening on monday", Completion.OPEN),
         ("set the volume to twenty", Completion.OPEN),
         ("set the volume to twenty percent", Completion.CLOSED),
         ("turn off the kitchen lamp and", Completion.INCOMPLETE),
@@ -76,13 +78,33 @@ def test_every_everyday_phrasing_is_whole() -> None:
     assert found.count(Completion.CLOSED) >= len(wanted) // 2
 
 
+def test_the_more_parts_may_follow_the_wider_open_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "sentences.yaml"
+    file.write_text(
+        """
+language: en
+intents:
+  brew: {data: [{sentences: ["brew coffee [with {milk} [and {sugar}]]"]}]}
+  play: {data: [{sentences: ["play music"]}]}
+  wake: {data: [{sentences: ["play music on {day} with {milk} and {sugar}"]}]}
+lists: {milk: {values: [milk]}, sugar: {values: [sugar]}, day: {values: [monday]}}
+""",
+        encoding="utf-8",
+    )
+    language = Language.from_sentences_file(file, "en")
+    assert language.completion("brew coffee") is Completion.WIDE_OPEN
+    assert language.completion("brew coffee with milk") is Completion.OPEN
+    assert language.completion("brew coffee with milk and sugar") is Completion.CLOSED
+    assert language.completion("play music") is Completion.OPEN, "what follows would make another command of it"
+
+
 def test_where_there_is_no_graph_every_whole_command_may_go_on() -> None:
     without = Completeness(None, lambda text: Intent(name="stop") if text == "stop" else None)
     assert without.of("stop") is Completion.OPEN
     assert without.of("sto") is Completion.INCOMPLETE
 
 
-def test_of_very_many_endings_only_some_are_looked_at() -> None:
+def test_of_very_many_endings_only_the_longest_is_looked_at() -> None:
     values = [f"{a}{b}" for a in "abcdefgh" for b in "abcdefgh"]
     source = {
         "language": "en",
@@ -97,4 +119,5 @@ def test_of_very_many_endings_only_some_are_looked_at() -> None:
 
     graph = word_graph(Templates(source, "test").trees)
     assert Completeness(graph, meaning).of("go") is Completion.OPEN
-    assert len(looked_at) == 1 + TAILS_LOOKED_AT
+    assert len(values) > TAILS_LOOKED_AT
+    assert len(looked_at) == 2

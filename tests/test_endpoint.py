@@ -225,10 +225,11 @@ def test_digital_silence_before_the_word_leaves_everything_to_the_detector() -> 
 
 # What was understood decides how long a silence ends it.
 
-QUICK = replace(LIMITS, silence_frames=40, open_frames=20, closed_frames=8)
-"""800, 400 and 160 ms."""
+QUICK = replace(LIMITS, silence_frames=40, open_frames=20, wide_open_frames=30, closed_frames=8)
+"""800, 400, 600 and 160 ms."""
 
 CLOSED, OPEN, INCOMPLETE = Completion.CLOSED, Completion.OPEN, Completion.INCOMPLETE
+WIDE_OPEN = Completion.WIDE_OPEN
 
 
 def ended(understood: dict[int, Completion], *speech: range, late: int = 0, limits: Limits = QUICK) -> tuple[int, str]:
@@ -252,9 +253,10 @@ def ended(understood: dict[int, Completion], *speech: range, late: int = 0, limi
 SPEECH = range(150, 200)
 
 
-def test_after_a_closed_command_160_ms_are_enough_after_an_open_one_400() -> None:
+def test_after_a_closed_command_160_ms_are_enough_after_an_open_one_400_where_several_parts_may_follow_600() -> None:
     assert ended({190: CLOSED}, SPEECH) == (8, "complete")
     assert ended({190: OPEN}, SPEECH) == (20, "complete")
+    assert ended({190: WIDE_OPEN}, SPEECH) == (30, "complete")
     assert ended({190: INCOMPLETE}, SPEECH) == (40, "silence")
 
 
@@ -274,6 +276,7 @@ def test_limits_of_the_silence_are_settings() -> None:
     for frames in (6, 12, 30):
         assert ended({190: CLOSED}, SPEECH, limits=replace(QUICK, closed_frames=frames))[0] == frames
         assert ended({190: OPEN}, SPEECH, limits=replace(QUICK, open_frames=frames))[0] == frames
+        assert ended({190: WIDE_OPEN}, SPEECH, limits=replace(QUICK, wide_open_frames=frames))[0] == frames
         assert ended({190: INCOMPLETE}, SPEECH, limits=replace(QUICK, silence_frames=frames))[0] == frames
 
 
@@ -290,9 +293,22 @@ def test_a_recognizer_that_has_not_heard_the_silence_yet_decides_nothing() -> No
 
 
 def test_the_configuration_has_them_in_ms() -> None:
-    waits = Listening(silence_ms=700, open_silence_ms=300, closed_silence_ms=130, longest_ms=5000, no_speech_ms=2000)
+    waits = Listening(
+        silence_ms=700,
+        open_silence_ms=300,
+        wide_open_silence_ms=500,
+        closed_silence_ms=130,
+        longest_ms=5000,
+        no_speech_ms=2000,
+    )
     assert limits_of(waits) == Limits(
-        threshold=0.5, no_speech_frames=100, silence_frames=35, open_frames=15, closed_frames=7, longest_frames=250
+        threshold=0.5,
+        no_speech_frames=100,
+        silence_frames=35,
+        open_frames=15,
+        wide_open_frames=25,
+        closed_frames=7,
+        longest_frames=250,
     )
 
 

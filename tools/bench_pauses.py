@@ -1,8 +1,9 @@
 """How often is a person cut off who pauses in mid-command? `python -m tools.bench_pauses PACK [--every N]`.
 
 Recordings of real drink orders, each with a pause of 0.3 s put into its exact middle, or where its middle third is
-quietest, which mostly is a pause of the speaker's own, so that the silence is longer. Counts, for several values of
-`listening.open_silence_ms`, the orders that were taken for complete before their end, and the delay of the others.
+quietest, which mostly is a pause of the speaker's own, so that the silence is longer. Counts, for several pairs of
+`listening.open_silence_ms` and `wide_open_silence_ms`, the orders that were taken for complete before their end, and
+tells after what silence the others were over.
 """
 
 import argparse
@@ -23,14 +24,27 @@ from appliance.brains import Brains, load_brains
 from appliance.intent import Completion
 from appliance.listening import CHUNK_FRAMES, Understander
 from appliance.service_level import percentile
-from appliance.speech.endpoint import Ended, Endpointer, limits_of
+from appliance.speech.endpoint import Ended, Endpointer, Limits, limits_of
 from tools.bench_people import FAINT_RMS, read_clips, share
 
 PAUSE_S: Final = 0.3
 AFTER_S: Final = 1.5
-OPEN_MS: Final = (360, 440, 520, 600, 700)
+OPEN_MS: Final = (
+    (360, 360),
+    (440, 440),
+    (520, 520),
+    (600, 600),
+    (700, 700),
+    (360, 600),
+    (400, 600),
+    (440, 600),
+    (400, 700),
+)
+"""Where one part may follow, and where several may."""
+
 PLACES: Final = ("middle", "quietest")
 SPEECH: Final = 0.5
+OPEN: Final = (Completion.OPEN, Completion.WIDE_OPEN)
 
 
 @dataclass(slots=True)
@@ -42,11 +56,13 @@ class Count:
     delays_ms: dict[Completion, list[int]] = field(default_factory=lambda: defaultdict(list))
 
     def __str__(self) -> str:
+        opened = [ms for completion, times in self.delays_ms.items() if completion in OPEN for ms in times]
+        all_open = f"all open {percentile(opened, 50)} ms (p95 {percentile(opened, 95)})" if opened else "none open"
         delays = (
-            f"{completion} {percentile(times, 50)} ms (p95 {percentile(times, 95)})"
+            f"{completion} {len(times)}: {percentile(times, 50)} ms (p95 {percentile(times, 95)})"
             for completion, times in sorted(self.delays_ms.items())
         )
-        return f"cut off {share(self.early, self.orders)}; others over after: {', '.join(delays)}"
+        return f"cut off {share(self.early, self.orders)}; others over after: {all_open}; {', '.join(delays)}"
 
 
 def main() -> int:
@@ -61,12 +77,12 @@ def main() -> int:
     rows = [json.loads(line) for line in (args.pack / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
     brains = load_brains(config_files.load(None), sentences=args.pack / "commands" / "sentences.yaml")
     orders = read_clips(brains.detector, args.pack, [row for row in rows if row["set"] == "commands"][:: args.every])
-    counts: dict[tuple[str, int], Count] = defaultdict(Count)
+    counts: dict[tuple[str, tuple[int, int]], Count] = defaultdict(Count)
     for order in orders:
         for place in PLACES:
             _count(brains, paused(order.speech, place), place, counts)
-    for (place, open_ms), count in sorted(counts.items()):
-        print(f"pause in the {place}, open_silence_ms {open_ms}: {count}")
+    for (place, (open_ms, wide_ms)), count in counts.items():
+        print(f"pause in the {place}, open {open_ms} ms, wide open {wide_ms} ms: {count}")
     return 0
 
 
@@ -84,15 +100,15 @@ def paused(speech: Pcm, place: str) -> Pcm:
     return pcm
 
 
-def _count(brains: Brains, pcm: Pcm, place: str, counts: dict[tuple[str, int], Count]) -> None:
+def _count(brains: Brains, pcm: Pcm, place: str, counts: dict[tuple[str, tuple[int, int]], Count]) -> None:
     """Let endpointers with each silence listen to the same recognizer."""
     limits = limits_of(brains.loaded.config.listening)
-    listening = {ms: Endpointer(dataclasses.replace(limits, open_frames=frames_of_ms(ms))) for ms in OPEN_MS}
+    listening = {ms: Endpointer(_limits(limits, *ms)) for ms in OPEN_MS}
     understander = Understander(brains.recognizer, brains.language, lambda result: None)
     understander.begin(False)
     brains.detector.reset()
     frames, completion = frames_of(pcm), Completion.INCOMPLETE
-    ended: dict[int, tuple[int, Completion]] = {}
+    ended: dict[tuple[int, int], tuple[int, Completion]] = {}
     last_speech = 0
     for frame in frames:
         probability = brains.detector.process(frame)
@@ -116,6 +132,10 @@ def _count(brains: Brains, pcm: Pcm, place: str, counts: dict[tuple[str, int], C
             count.early += 1
         else:
             count.delays_ms[completion].append((at - last_speech) * FRAME_MS)
+
+
+def _limits(limits: Limits, open_ms: int, wide_ms: int) -> Limits:
+    return dataclasses.replace(limits, open_frames=frames_of_ms(open_ms), wide_open_frames=frames_of_ms(wide_ms))
 
 
 if __name__ == "__main__":

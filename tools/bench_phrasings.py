@@ -66,7 +66,7 @@ def main() -> None:
         load_recognizer(loaded, known), known, lambda result: None, reader=reader, detector=load_detector(loaded)
     )
     print(f"\nspoken, {len(chosen)} of {len(phrasings)}")
-    for name, say in _voices(loaded):
+    for name, say in voices(loaded):
         _spoken(name, say, chosen, understander, show=arguments.show)
 
 
@@ -111,7 +111,8 @@ def _shares(counts: Counter[str]) -> str:
     return "  ".join(f"{key} {100 * counts[key] / counts.total():.1f} %" for key in keys)
 
 
-def _voices(loaded: LoadedConfig) -> Iterator[tuple[str, Say]]:
+def voices(loaded: LoadedConfig) -> Iterator[tuple[str, Say]]:
+    """Synthetic voices with their names, the configured one last. Raises ConfigError, ModelError."""
     for name, command in PROGRAMS.items() if loaded.language == "en" else ():
         try:
             _by_program(command, "ready")

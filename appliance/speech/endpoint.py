@@ -6,8 +6,8 @@ where the speech detector was deaf to it (a command of one short word right afte
 what the detector took for speech was clatter or a distant voice, whose end does not end the turn.
 
 How long a silence ends the command depends on what was understood: a short one after a whole command to which nothing
-can be added, a longer one where it may go on, the longest where it must, for a person who thinks in the middle of a
-sentence.
+can be added, a longer one where it may go on, and longer still where several parts may follow, the longest where it
+must, for a person who thinks in the middle of a sentence.
 
 A television never falls silent. So a command is also over when nothing was said for a while that is louder than the
 sound before the wake word was.
@@ -65,6 +65,9 @@ class Limits:
     open_frames: int
     """Ends a whole command that may go on."""
 
+    wide_open_frames: int
+    """Ends a whole command to which several parts can still be added."""
+
     closed_frames: int
     """Ends a whole command to which nothing can be added."""
 
@@ -79,6 +82,7 @@ def limits_of(listening: Listening) -> Limits:
         no_speech_frames=frames_of_ms(listening.no_speech_ms),
         silence_frames=frames_of_ms(listening.silence_ms),
         open_frames=frames_of_ms(listening.open_silence_ms),
+        wide_open_frames=frames_of_ms(listening.wide_open_silence_ms),
         closed_frames=frames_of_ms(listening.closed_silence_ms),
         longest_frames=frames_of_ms(listening.longest_ms),
     )
@@ -198,9 +202,11 @@ class Endpointer:
     @property
     def _enough_frames(self) -> int:
         """The silence that ends the command."""
+        limits = self._limits
         if not self._whole:
-            return self._limits.silence_frames
-        return self._limits.closed_frames if self._completion is Completion.CLOSED else self._limits.open_frames
+            return limits.silence_frames
+        after = {Completion.CLOSED: limits.closed_frames, Completion.WIDE_OPEN: limits.wide_open_frames}
+        return after.get(self._completion, limits.open_frames)
 
     def _only_background_speaks(self, index: int) -> bool:
         """The person has said something, and for long nothing more."""
