@@ -12,12 +12,13 @@ from appliance.understanding.home_file import HomeConfig
 
 FOLDER = Path(__file__).parent.parent / "systemd"
 UNIT = FOLDER / "appliance.service"
+WYOMING = FOLDER / "appliance-wyoming.service"
 UNITS = sorted(path.name for path in FOLDER.glob("*.service"))
 
 
-def lines_of(section: str) -> list[str]:
-    """The assignments of one section of the unit."""
-    body = UNIT.read_text().partition(f"[{section}]\n")[2].partition("\n[")[0]
+def lines_of(section: str, unit: Path = UNIT) -> list[str]:
+    """The assignments of one section of a unit."""
+    body = unit.read_text().partition(f"[{section}]\n")[2].partition("\n[")[0]
     return [line for line in body.splitlines() if line and not line.startswith("#")]
 
 
@@ -48,11 +49,12 @@ def test_the_check_notices_a_wrong_key(copies: Path) -> None:
     assert "WatchDogSec" in analyze("verify", "--man=no", str(copy)).stderr
 
 
-def test_exposure_is_as_low_as_the_readme_says(copies: Path) -> None:
-    report = analyze("security", "--offline=yes", "--no-pager", str(copies / UNIT.name)).stdout
+@pytest.mark.parametrize(("name", "most"), [(UNIT.name, 1.5), (WYOMING.name, 1.1)])
+def test_exposure_is_as_low_as_the_readme_says(name: str, most: float, copies: Path) -> None:
+    report = analyze("security", "--offline=yes", "--no-pager", str(copies / name)).stdout
     exposure = re.search(r"Overall exposure level for \S+: ([\d.]+)", report)
     assert exposure is not None, report
-    assert float(exposure.group(1)) <= 1.5
+    assert float(exposure.group(1)) <= most
     assert "1.4 of 10" in (FOLDER / "README.md").read_text()
 
 
@@ -132,9 +134,24 @@ def test_the_broker_s_address_is_told_to_systemd(tmp_path: Path) -> None:
     assert not told.exists()
 
 
-def test_every_setting_has_its_reason() -> None:
+def test_the_server_for_home_assistant_is_off_confined_and_hears_nothing() -> None:
+    service = lines_of("Service", WYOMING)
+    python = "/opt/appliance/current/.venv/bin/python -I -m"
+    assert f"ExecStart={python} appliance --config {INSTALLED_CONFIG} wyoming $APPLIANCE_WYOMING" in service
+    restrictions = re.compile(
+        r"Protect|Restrict|System|Private|NoNew|Lock|MemoryDeny|Capab|Ambient|IPAddressDeny|UMask"
+    )
+    assert {line for line in lines_of("Service") if restrictions.match(line)} <= set(service)
+    assert "PrivateDevices=yes" in service
+    assert [line for line in service if line.startswith("IPAddressAllow")] == ["IPAddressAllow=localhost"]
+    enabled = re.findall(r"enable (.*)", (FOLDER.parent / "tools" / "debian" / "postinst").read_text())
+    assert enabled == ["appliance.service appliance-settle.service"]
+
+
+@pytest.mark.parametrize("unit", [UNIT, WYOMING], ids=lambda unit: unit.stem)
+def test_every_setting_has_its_reason(unit: Path) -> None:
     """Each block of settings in [Service] begins with a comment in words."""
-    body = UNIT.read_text().partition("[Service]\n")[2].partition("\n[Install]")[0].splitlines()
+    body = unit.read_text().partition("[Service]\n")[2].partition("\n[Install]")[0].splitlines()
     settings = [number for number, line in enumerate(body) if line and not line.startswith("#")]
     loose = [body[number] for number in settings if not body[number - 1] or body[number - 1].startswith("# ---")]
     assert loose == []

@@ -425,6 +425,19 @@ def test_an_address_that_cannot_be_used_is_told() -> None:
         Server("127.0.0.1", 70_000, lambda wire, ending: None)
 
 
+def test_a_taken_port_is_told_before_anything_is_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("wyoming", reason="the package wyoming is not installed (make wyoming)")
+    config = tmp_path / "appliance.toml"
+    config.write_text(f'[models]\ndirectory = "{tmp_path}"\n')
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["--config", str(config), "wyoming", "--port", str(port)]) == 1
+        assert "cannot listen there" in capsys.readouterr().err
+    assert main(["--config", str(config), "wyoming", "--port", str(port)]) == 1
+    assert "is not installed" in capsys.readouterr().err
+    socket.create_server(("127.0.0.1", port)).close()  # free again
+
+
 class FakeKaldi:
     """A recognizer that ends a segment with every call, until its words are over."""
 
@@ -640,5 +653,5 @@ def test_without_the_library_it_says_what_to_type(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "wyoming", None)
-    assert main(["wyoming"]) == 2
+    assert main(["wyoming", "--port", "0"]) == 2
     assert "make wyoming" in capsys.readouterr().err

@@ -21,6 +21,9 @@ from appliance.update.manifest import MARK
 PARTS: Final = ("appliance", "docs", "firmware_config", "requirements", "systemd")
 """Folders of the project that go along, beside its Markdown files and models."""
 
+PACKAGES: Final = ("device.txt", "wyoming.txt")
+"""Requirements of what goes along."""
+
 HOME: Final = Path("opt/appliance/versions", __version__)
 
 COMMAND: Final = '#!/bin/sh\nexec /opt/appliance/current/.venv/bin/python -I -m appliance "$@"\n'
@@ -95,7 +98,8 @@ def make_environment(folder: Path) -> None:
     _run(
         *(sys.executable, "-W", "ignore", "-m", "pip", "--disable-pip-version-check", "--quiet", "install"),
         *("--require-hashes", "--no-build-isolation", "--use-pep517", "--only-binary", ":all:", "--no-binary", "srt"),
-        *("--no-deps", "--target", str(site), "-r", str(PROJECT / "requirements" / "device.txt")),
+        *("--no-deps", "--target", str(site)),
+        *(word for name in PACKAGES for word in ("-r", str(PROJECT / "requirements" / name))),
     )
     shutil.rmtree(site / "bin")  # commands that name the Python of this machine
     (site / "appliance.pth").write_text("../../../..\n")  # the version's folder

@@ -12,6 +12,7 @@ import signal
 import sys
 
 from appliance.config_files import LoadedConfig
+from appliance.notify import Notifier
 from appliance.priority import step_back
 from appliance.wyoming.conversation import Conversation
 from appliance.wyoming.offer import Offer
@@ -36,18 +37,20 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
         level=config.config.log.level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     step_back()
-    offer = Offer(config)
-    try:
-        services = offer.services
-        server = Server(args.host, args.port, lambda wire, is_ending: Conversation(wire, services, is_ending).run())
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: server.close())
-        if not _is_loopback(args.host):
-            _LOGGER.warning("%s: everybody who reaches this address can use the appliance's models", args.host)
-        print(f"serving at tcp://{args.host}:{server.port}; end with Ctrl-C", file=sys.stderr, flush=True)
-        server.serve()
-    finally:
-        offer.close()
+    # The port comes first: a taken one is told at once, and not after seconds of loading.
+    with Server(args.host, args.port, lambda wire, ending: Conversation(wire, offer.services, ending).run()) as server:
+        offer = Offer(config)
+        try:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: server.close())
+            if not _is_loopback(args.host):
+                _LOGGER.warning("%s: everybody who reaches this address can use the appliance's models", args.host)
+            where = f"tcp://{args.host}:{server.port}"
+            print(f"serving at {where}; end with Ctrl-C", file=sys.stderr, flush=True)
+            Notifier().ready(f"serving at {where}")
+            server.serve()
+        finally:
+            offer.close()
     return 0
 
 

@@ -17,6 +17,9 @@ from appliance.errors import ApplianceError, UpdateError
 
 SERVICE: Final = "appliance.service"
 
+BESIDE: Final = "appliance-wyoming.service"
+"""Uses the same program, if it runs; nobody waits for it."""
+
 PREPARE_S: Final = 900
 TEST_S: Final = 300
 RESTART_S: Final = 150
@@ -81,6 +84,7 @@ class SystemMachine:
     def restart(self) -> None:
         """Start the service anew; systemd waits until it says that frames flow. Raises UpdateError."""
         _run(["systemctl", "restart", SERVICE], RESTART_S)
+        _run(["systemctl", "--no-block", "try-restart", BESIDE], RESTART_S)
 
     def watch(self, version: str) -> None:
         """2 s of frames within a minute, from the microphone if there was one before. Raises UpdateError."""

@@ -29,7 +29,7 @@ class ListenError(ApplianceError):
 
 
 class Server:
-    """Listens from the beginning, answers from `serve` on."""
+    """Listens from the beginning, answers from `serve` on; whoever comes before that waits."""
 
     def __init__(
         self, host: str, port: int, converse: Converse, *, open_wire: Callable[[socket.socket], Wire] = Wire
@@ -48,6 +48,13 @@ class Server:
         except OSError as error:
             raise ListenError(f"{host}:{port}: cannot listen there ({error}); name another --host or --port") from None
         self.port = int(self._listener.getsockname()[1])
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """The address is free again, also where nobody was answered."""
+        self._listener.close()
 
     @property
     def refused(self) -> int:
