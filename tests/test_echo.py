@@ -148,7 +148,7 @@ def test_another_room_is_learnt_anew() -> None:
 
 def test_it_tells_a_person_from_what_is_left_of_the_echo() -> None:
     talk, played = Talk(), speech(1, 12)
-    assert not talk.canceller.hears_nobody, "nothing is known yet"
+    assert not talk.canceller.hears_nobody, "nothing is played"
     second = SAMPLE_RATE_HZ
     heard = echo_of(played)
     talk.hear(heard[: 8 * second], played[: 8 * second])
@@ -161,6 +161,24 @@ def test_it_tells_a_person_from_what_is_left_of_the_echo() -> None:
     assert talk.canceller.hears_nobody, "and is silent again"
     talk.hear(np.zeros(3 * second), None)
     assert not talk.canceller.hears_nobody, "nothing is played: any word may be a person's"
+
+
+def test_in_the_first_second_nobody_is_supposed_to_be_there_unless_the_echo_is_faint() -> None:
+    loud, faint, played = Talk(), Talk(), speech(1, 3)
+    for talk, gain in ((loud, 1.0), (faint, 0.0)):
+        talk.hear(gain * echo_of(played)[:SAMPLE_RATE_HZ], played[:SAMPLE_RATE_HZ])
+        assert talk.canceller.hears_nobody
+    faint.hear(np.zeros(2 * SAMPLE_RATE_HZ), played[SAMPLE_RATE_HZ:])
+    assert not faint.canceller.hears_nobody
+
+
+def test_steady_noise_that_stays_behind_does_not_count_as_echo() -> None:
+    talk, played = Talk(), speech(1, 15, 1000.0)
+    heard = echo_of(played) + np.random.default_rng(7).normal(0.0, 1200.0, played.size)
+    left = talk.hear(heard, played)
+    assert loss_db(heard, left, 5) < 6
+    assert talk.told == []
+    assert talk.canceller.works
 
 
 def test_it_tells_nothing_of_persons_where_it_does_not_work() -> None:

@@ -3,7 +3,10 @@
 A filter leaves a faint and distorted copy of what was played, and a wake word is recognized however faint it is: in the
 copy of one word now and then another is heard. But a copy is as faint as the filter always leaves it, and a person is
 not. In simulated rooms the words that the device took for a person's were at most 6 dB above that; "computer", said by
-people 15 dB below the echo, was at least 13, and "stop", in synthetic voices, at least 7 in 40 of 41 cases.
+people 15 dB below the echo, was at least 11, and "stop", in synthetic voices, at least 7 in 39 of 41 cases.
+
+In the first second with a new echo nothing is known of the filter, and little of the echo is taken. Then nobody is
+supposed to be there, unless little is heard of the echo at all.
 """
 
 from collections import deque
@@ -17,14 +20,20 @@ from appliance.audio.format import FRAMES_PER_S, Pcm, frames_of_ms
 STANDS_OUT_RATIO: Final = 4.0
 """A frame with so many times the power that is expected of the echo holds something else, too: 6 dB."""
 
-STANDS_OUT_FRAMES: Final = 6
+STANDS_OUT_FRAMES: Final = 5
 """So many frames of the newest second must: the vowel of "stop"."""
 
 USUAL_FRAMES: Final = frames_of_ms(3000)
 """So many frames with an echo tell how much of it the filter usually leaves."""
 
+USUAL_PERCENT: Final = 65
+"""Of them keep less: a loudspeaker that distorts does so where it is loud. With 75 a person counts as usual."""
+
 LEAST_FRAMES: Final = frames_of_ms(1000)
 """With fewer nothing is known yet."""
+
+LATEST_FRAMES: Final = frames_of_ms(2000)
+"""Where less was heard of the echo in so many frames that something was played, there is none to be feared."""
 
 EVERY_FRAMES: Final = frames_of_ms(200)
 """So often what is usual is reckoned, which costs more than all the rest."""
@@ -60,14 +69,16 @@ class Remainder:
             self._shares.append(power / self._echo)
         self._frames += 1
         if self._frames % EVERY_FRAMES == 0 and self._is_known:
-            self._usual = float(np.median(self._shares))
+            self._usual = float(np.percentile(self._shares, USUAL_PERCENT))
             self._quiet = float(np.percentile(self._left, QUIET_PERCENT))
         self._outstanding.append(power > STANDS_OUT_RATIO * (self._usual * self._echo + self._quiet))
 
     @property
     def is_empty(self) -> bool:
-        """In the newest second there was nobody but the device; False, too, where that is not known yet."""
-        return self._is_known and sum(self._outstanding) < STANDS_OUT_FRAMES
+        """In the newest second there was nobody but the device, as far as that can be told."""
+        if not self._is_known:
+            return self._frames < LATEST_FRAMES
+        return sum(self._outstanding) < STANDS_OUT_FRAMES
 
     def rest(self) -> None:
         """Nothing of what was played is heard any more."""

@@ -1,10 +1,15 @@
-"""Does the cancelling work? Judged by what is left of the echo while the device plays and nobody else is louder."""
+"""Does the cancelling work? Judged by what is left of the echo while the device plays and nobody else is louder.
+
+Noise that goes on all the time stays behind however well it works: of the echo is left what is louder than that.
+"""
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from appliance.audio.format import FRAMES_PER_S, frames_of_ms
 
@@ -23,6 +28,12 @@ above all: 0.8 to 0.97 for an echo alone, below 0.5 for a person or a television
 
 WORKS_DB: Final = 6.0
 """The better half of the frames must lose so much; a filter that has learnt takes 10 to 35 dB from them."""
+
+STEADY_PERCENT: Final = 25
+"""The quietest so many of the frames that are left are steady noise."""
+
+LEAST_SHARE: Final = 0.1
+"""What is less than this share of the steady noise cannot be told from it."""
 
 BAD_WINDOWS: Final = 2
 """So many in a row: an echo that stays for 6 s is no room that is being learnt."""
@@ -49,10 +60,14 @@ class EchoWatch:
         self._frames += 1
         if self._frames % WINDOW_FRAMES or not self._echo_is_heard():
             return False
-        before = self.works
-        heard = np.array(self._heard)
+        heard, left = _power(self._heard), _power(self._left)
         better = heard >= np.median(heard)
-        self.loss_db = round(float(np.median((heard - np.array(self._left))[better])), 1)
+        steady = float(np.percentile(left, STEADY_PERCENT))
+        before_db, after_db = (
+            10 * np.log10(np.maximum(power - steady, LEAST_SHARE * steady)) for power in (heard, left)
+        )
+        self.loss_db = round(float(np.median((before_db - after_db)[better])), 1)
+        before = self.works
         self._bad = self._bad + 1 if self.loss_db < WORKS_DB else 0
         self.works = self._bad < BAD_WINDOWS
         return self.works is not before
@@ -67,3 +82,7 @@ class EchoWatch:
         shifted = shifted - shifted.mean(axis=1, keepdims=True)
         sizes = np.linalg.norm(shifted, axis=1) * np.linalg.norm(heard) + 1e-9
         return bool(np.max(shifted @ heard / sizes) >= ALIKE)
+
+
+def _power(levels_dbfs: Iterable[float]) -> NDArray[np.float64]:
+    return 10.0 ** (np.array(levels_dbfs) / 10)
