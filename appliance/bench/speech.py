@@ -16,6 +16,9 @@ COMMANDS = (
     "Computer, set a timer for five minutes.",
 )
 
+WITHOUT_TIMERS = COMMANDS[:3]
+"""Nothing rings after these, however often they are said."""
+
 TURNS = (
     *COMMANDS,
     "Computer, turn off the kitchen light.",

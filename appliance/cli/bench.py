@@ -1,7 +1,8 @@
 """Measure this machine: processor time, memory and delays of every stage.
 
 Figures are printed, never judged. Quote them with the machine they come from. `turns` alone: how long a turn takes,
-stage by stage, in recordings of yours or in spoken sentences, with a picture.
+stage by stage, in recordings of yours or in spoken sentences, with a picture. `lateness` alone: is a frame ever late in
+turn after turn, while all other cores are busy?
 """
 
 import argparse
@@ -15,7 +16,7 @@ from appliance.audio.sources import Source
 from appliance.bench import projection, waterfall
 from appliance.bench.answers import answer_figures
 from appliance.bench.lateness import lateness
-from appliance.bench.speech import COMMANDS, TURNS, frames_of, spoken
+from appliance.bench.speech import COMMANDS, TURNS, WITHOUT_TIMERS, frames_of, spoken
 from appliance.bench.stages import frame_costs, learning_costs, real_time_factors, resident_mb
 from appliance.bench.turns import Frames, slowest, summary, timed_turns, typical
 from appliance.brains import Brains, load_brains, load_voice
@@ -29,7 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What, how long, and with which recordings."""
     parser.epilog = "Example: appliance bench turns --realtime --svg turns.svg"
     parser.add_argument(
-        "what", nargs="?", choices=("all", "turns"), default="all", help="all (default), or turns alone"
+        "what",
+        nargs="?",
+        choices=("all", "turns", "lateness"),
+        default="all",
+        help="all (default), or turns or lateness alone",
     )
     parser.add_argument("--seconds", type=_seconds, default=60, metavar="S", help="length of each paced loop (60)")
     turns = parser.add_argument_group("turns")
@@ -50,6 +55,8 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
         voice.start()
         if args.what == "turns":
             _turns(args, brains, voice)
+        elif args.what == "lateness":
+            _lateness(args.seconds, brains, voice)
         else:
             _all(args.seconds, brains, voice, (idle, loaded))
     finally:
@@ -78,8 +85,13 @@ def _all(seconds: int, brains: Brains, voice: Voice, before_mb: tuple[float, flo
     _title("memory of the daemon's process; the voice has its own")
     idle, loaded = before_mb
     print(f"  idle {idle:.0f} MB, models loaded {loaded:.0f} MB, after turns {resident_mb():.0f} MB", flush=True)
+    _lateness(seconds, brains, voice)
+
+
+def _lateness(seconds: int, brains: Brains, voice: Voice) -> None:
     _title(f"frames later than 20 ms, {seconds} s each, other cores fully loaded")
-    print("\n".join(lateness(brains, voice, recordings[1], seconds)), flush=True)
+    frames = [frame for text in WITHOUT_TIMERS for frame in frames_of(spoken(voice, text, before_s=1.0, after_s=2.5))]
+    print("\n".join(lateness(brains, voice, frames, seconds)), flush=True)
 
 
 def _turns(args: argparse.Namespace, brains: Brains, voice: Voice) -> None:
