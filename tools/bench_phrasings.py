@@ -43,6 +43,7 @@ PROGRAMS: Final = {
     "flite slt": ("flite", "-voice", "slt", "-t", "{text}", "-o", "{sound}"),
     "flite rms": ("flite", "-voice", "rms", "-t", "{text}", "-o", "{sound}"),
     "flite awb": ("flite", "-voice", "awb", "-t", "{text}", "-o", "{sound}"),
+    "flite kal16": ("flite", "-voice", "kal16", "-t", "{text}", "-o", "{sound}"),
     "espeak-ng en-us": ("espeak-ng", "-v", "en-us", "-w", "{sound}", "{text}"),
     "espeak-ng en-gb": ("espeak-ng", "-v", "en-gb", "-w", "{sound}", "{text}"),
 }
@@ -92,7 +93,7 @@ def _as_text(phrasings: list[Phrasing], known: Language) -> None:
 def _spoken(name: str, say: Say, phrasings: list[Phrasing], understander: Understander, *, show: bool) -> None:
     counts: Counter[str] = Counter()
     for phrasing in phrasings:
-        heard = understand_pcm(understander, np.concatenate([PAUSE, say(phrasing.text), PAUSE]))
+        heard = understand_pcm(understander, np.concatenate([PAUSE, say(phrasing.text), PAUSE]), called=True)
         judged = _judged(phrasing.meaning, meant(heard.intent))
         if judged != "refused" and heard.decision is Decision.CONFIRM:
             judged = "asked" if judged == "right" else "asked wrongly"

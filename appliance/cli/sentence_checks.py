@@ -216,7 +216,7 @@ def misheard(about: Subject, sentence: tuple[str, str], understander: Understand
     """What the appliance makes of an intent's sentence that the voice says; None where that is right, and at once."""
     intent, text = sentence
     sound = resample(voice.synthesize(about.language.spelled(text)), voice.rate_hz, SAMPLE_RATE_HZ)
-    heard = understand_pcm(understander, np.concatenate([PAUSE, sound, PAUSE]))
+    heard = understand_pcm(understander, np.concatenate([PAUSE, sound, PAUSE]), called=True)
     meant = about.language.match(text)
     right = heard.intent is not None and meant is not None and _same(heard.intent, meant)
     if right and heard.decision is Decision.ACT:

@@ -97,7 +97,7 @@ def _results(
         yield _result(str(path), understand_pcm(understander, pcm))
     if args.record:
         try:
-            yield _result("microphone", understand_pcm(understander, record(config)))
+            yield _result("microphone", understand_pcm(understander, record(config), called=True))
         except AudioError as error:
             yield error
 
@@ -106,9 +106,9 @@ CHUNK_SAMPLES = 5 * FRAME_SAMPLES
 """100 ms at a time."""
 
 
-def understand_pcm(understander: Understander, pcm: Pcm) -> Heard:
-    """One utterance, without a wake word before it."""
-    understander.begin(False)
+def understand_pcm(understander: Understander, pcm: Pcm, *, called: bool = False) -> Heard:
+    """One utterance, without a wake word before it. `called`: said to the appliance, also where it is a greeting."""
+    understander.begin(False, called=called)
     for start in range(0, pcm.size, CHUNK_SAMPLES):
         understander.hear(pcm[start : start + CHUNK_SAMPLES])
     return understander.understand(pcm)
