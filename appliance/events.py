@@ -284,7 +284,7 @@ class AudioProblem(Event, frozen=True, kw_only=True, tag="audio_problem"):
 
 
 class AudioDropped(Event, frozen=True, kw_only=True, tag="audio_dropped"):
-    """Frames were lost between the microphone and the frame loop."""
+    """Frames were lost between the microphone and the frame loop; told once a second at most, added up."""
 
     frames: Annotated[int, Meta(ge=1)]
 

@@ -55,7 +55,8 @@ class Metrics(Struct, frozen=True, kw_only=True):
     last_turn_ms: int | None = None
     frames_dropped: int = 0
     xruns: int = 0
-    """How often sound was lost between the microphone and the frame loop, be it one frame or many."""
+    """How often sound was lost between the microphone and the frame loop, be it one frame or many; in a storm of such
+    losses each second counts once."""
 
     microphone_lost: int = 0
     """How often."""

@@ -189,6 +189,19 @@ def test_an_overflow_is_told_and_its_time_is_left_out(listen: Any) -> None:
     assert listener.told == [AudioDropped(frame=2, frames=1)]
 
 
+def test_a_storm_of_overruns_is_told_once_a_second(listen: Any) -> None:
+    listener = listen(Stream([1, *[-2] * 60, *[3] * 40]))
+    frames = listener.take(101)
+    assert _indices(frames)[:4] == [0, 2, 4, 6]
+    assert listener.told == [
+        AudioDropped(frame=2, frames=1),
+        AudioDropped(frame=52, frames=25),
+        AudioDropped(frame=102, frames=25),
+        AudioDropped(frame=152, frames=9),
+    ]
+    assert frames[-1].index == 160
+
+
 def test_a_slow_consumer_loses_the_oldest_frames_and_is_told_how_many(listen: Any) -> None:
     go_on = threading.Event()
     stream = Stream([1000, go_on, *range(1001, 1151)])

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from appliance.audio.capture import STEADY_FRAMES, Capture, Opened, Told, Way
-from appliance.audio.format import FRAME_MS, Frame, Pcm, frames_of_ms, silent_pcm
+from appliance.audio.format import FRAME_MS, FRAMES_PER_S, Frame, Pcm, frames_of_ms, silent_pcm
 from appliance.errors import AudioError
 from appliance.events import AudioDropped, Event, MicrophoneLost, MicrophoneRestored
 from appliance.status import MicrophoneStatus
@@ -41,6 +41,9 @@ PAUSES_S: Final = (0.25, 0.5, 1.0)
 GIVE_UP_S: Final = 30.0
 """A sound library that hangs may hold the device: where no other way has found it for so long, only a new process
 does."""
+
+DROPS_TOLD_EVERY_FRAMES: Final = FRAMES_PER_S
+"""What is lost again and again, as in a storm of overruns, is told once a second, added up."""
 
 _FRAME_S = FRAME_MS / 1000
 
@@ -88,6 +91,10 @@ class Microphone:
         self._expected: int | None = 0
         """Number of the next captured frame; None: any, for the device was opened anew."""
         self._index = 0
+        self._dropped = 0
+        """Frames that are to be told."""
+        self._told_to = 0
+        """Before this frame no more is told of what was dropped."""
         self._stood_in = 0
         self._next_item: Told | None = None
         """Taken from the queue already."""
@@ -231,10 +238,12 @@ class Microphone:
             self._events.append(MicrophoneRestored(frame=self._index, device=self._name))
         dropped = 0 if self._expected is None else captured.index - self._expected
         self._expected = captured.index + 1
-        if dropped:
-            if self._index > 0:
-                self._index += dropped
-            self._events.append(AudioDropped(frame=self._index, frames=dropped))
+        self._dropped += dropped
+        if self._index > 0:
+            self._index += dropped
+        if self._dropped and self._index >= self._told_to:
+            self._events.append(AudioDropped(frame=self._index, frames=self._dropped))
+            self._dropped, self._told_to = 0, self._index + DROPS_TOLD_EVERY_FRAMES
         return self._next(captured.pcm)
 
     def _next(self, pcm: Pcm) -> Frame:
