@@ -106,6 +106,10 @@ fuzz: models ## throw damaged files and payloads at everything that reads one (I
 	@$(BIN)/python -m tools.fuzz_files --inputs $(or $(INPUTS),20000)
 	@$(BIN)/python -m tools.fuzz_commands --messages $(or $(INPUTS),20000)
 
+.PHONY: soak
+soak: system-packages models ## let it hear days in minutes, and see whether it grows or drifts (HOURS=24: of sound)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tools.soak --hours $(or $(HOURS),24)
+
 .PHONY: bench-outbox
 bench-outbox: .venv/.stamp-device ## count the bytes that a day of events writes to the card
 	@$(BIN)/python -m tools.bench_outbox

@@ -91,6 +91,7 @@ class Acting:
         self._memory = memory
         self._boot = boot
         self._just_restored = memory is not None
+        self._remember_again_at = 0
         if memory is not None:
             self._restore(memory.load())
 
@@ -153,7 +154,8 @@ class Acting:
         self._just_restored = False
         if facts:
             self._remember()
-        elif self._memory is not None and frame % REMEMBER_AGAIN_FRAMES == 0:
+        elif self._memory is not None and frame >= self._remember_again_at:
+            self._remember_again_at = frame + REMEMBER_AGAIN_FRAMES
             self._memory.keep_again()
         if self._ring_until is not None and frame >= self._ring_until:
             self._ring_until = None

@@ -81,6 +81,11 @@ class Workers:
         for worker in self._all:
             worker.close()
 
+    def running(self) -> dict[str, int]:
+        """For each thread that is busy, the number of its job."""
+        threads = [worker for worker in self._all if isinstance(worker, ThreadWorker)]
+        return {worker.name: job for worker in threads if (job := worker.running) is not None}
+
     @property
     def _all(self) -> tuple[Worker, ...]:
         return (self.recognition, self.action, self.voice, self.clips, self.memory, self.ducking, self.loading)

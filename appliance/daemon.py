@@ -19,9 +19,10 @@ import msgspec
 from appliance import __version__, config_files, garbage, prometheus
 from appliance.assembly import LEAD_FRAMES, Surroundings, build_loop, thread_workers
 from appliance.audio.ducking import ducking_of
-from appliance.audio.format import FRAMES_PER_S
+from appliance.audio.format import FRAMES_PER_S, Frame
 from appliance.audio.sources import LiveSource
 from appliance.audio.speakers import Speaker
+from appliance.beside import Beside, Hangs
 from appliance.brains import Brains, check_files, load_hurried_voice, load_voice
 from appliance.clock import SystemClock
 from appliance.commands import (
@@ -105,6 +106,7 @@ class Daemon:
         self._broken: ApplianceError | None = None
         self._restart_by: int | None = None
         self._inbox = Inbox()
+        self._beside = Beside(self._inbox.failed)
         self._voice = load_voice(
             brains.loaded,
             deterministic=False,
@@ -135,7 +137,9 @@ class Daemon:
         port = brains.loaded.config.metrics.port
         self._metrics = MetricsServer(port, self._metrics_page) if port else None
         self._updating = Updating(brains.loaded)
-        self._frame = 0
+        self._hangs = Hangs(self._workers.running)
+        self._frame = self._waiting_at = self._metrics_at = 0
+        self._told_waiting: Waiting | None = None
 
     @property
     def mqtt_status(self) -> str:
@@ -312,23 +316,16 @@ class Daemon:
     def _frames(self) -> None:
         """The metronome. The watchdog is fed by frames that flowed through the whole loop, by nothing else."""
         alive_every = max(1, int((self._notifier.watchdog_interval_s or 1.0) * FRAMES_PER_S))
-        alive_at = metrics_at = waiting_at = 0
-        told_waiting: Waiting | None = None
+        alive_at = 0
         for frame in self._source.frames():
             if self._stopping or self._restart_is_due(frame.index):
                 return
             self._frame = frame.index
             self._loop.process(frame)
-            if self._recorder:
-                self._recorder.take(frame, self._loop.played, self._loop.scores)
             self._source.pause(self._loop.muted)
             for event in self._source.events():
                 self._loop.emit(event)
-            self._renew(frame.index)
-            if self._panel:
-                self._press(self._panel, frame.index)
-            if self._ducking:
-                self._ducking.step(frame.index, lower=not self._loop.rests)
+            self._go_on_beside(frame)
             if frame.index == 0:
                 words = ", ".join(word.name for word in self._brains.words)
                 self._notifier.ready(f"listening for {words}")
@@ -337,16 +334,39 @@ class Daemon:
             if frame.index >= alive_at:
                 alive_at = frame.index + alive_every
                 self._notifier.watchdog()
-            if self._mqtt and frame.index >= waiting_at:
-                waiting_at = frame.index + FRAMES_PER_S
-                if (waiting := self._loop.waiting()) != told_waiting:
-                    told_waiting = waiting
-                    self._mqtt.publish_timers(waiting)
-            if frame.index >= metrics_at:
-                metrics_at = frame.index + METRICS_EVERY_FRAMES
-                if self._mqtt:
-                    self._mqtt.publish_metrics(self._reporting.metrics(frame.index))
-                self._notifier.status(f"{self._loop.state}; {self.mqtt_status}")
+
+    def _go_on_beside(self, frame: Frame) -> None:
+        """All that must not end the loop."""
+        run, index = self._beside.run, frame.index
+        if (recorder := self._recorder) is not None:
+            run("flight recorder", index, lambda: recorder.take(frame, self._loop.played, self._loop.scores))
+        run("settings", index, lambda: self._renew(index))
+        if (panel := self._panel) is not None:
+            run("button", index, lambda: self._press(panel, index))
+        if (ducking := self._ducking) is not None:
+            run("ducking", index, lambda: ducking.step(index, lower=not self._loop.rests))
+        run("workers", index, lambda: self._look_for_hangs(index))
+        run("reporting", index, lambda: self._report(index))
+
+    def _look_for_hangs(self, frame: int) -> None:
+        for hung in self._hangs.step(frame):
+            _LOGGER.error("%s: %s", hung.stage, hung)
+            self.tell_failed(hung.stage, str(hung))
+            if hung.fatal:
+                self._inbox.post(lambda at: self._carry_out(Restart(), at))
+
+    def _report(self, frame: int) -> None:
+        """What the house and systemd are told again and again."""
+        if self._mqtt and frame >= self._waiting_at:
+            self._waiting_at = frame + FRAMES_PER_S
+            if (waiting := self._loop.waiting()) != self._told_waiting:
+                self._told_waiting = waiting
+                self._mqtt.publish_timers(waiting)
+        if frame >= self._metrics_at:
+            self._metrics_at = frame + METRICS_EVERY_FRAMES
+            if self._mqtt:
+                self._mqtt.publish_metrics(self._reporting.metrics(frame))
+            self._notifier.status(f"{self._loop.state}; {self.mqtt_status}")
 
     def _build_recorder(self) -> FlightRecorder | None:
         loaded, free_slots = self._brains.loaded, self._brains.language.free_slots
@@ -393,13 +413,14 @@ class Daemon:
 
     def _publish(self, event: Event) -> None:
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        if self._mqtt:
-            self._mqtt.publish_event(event, at, uuid4().hex)
-        self._household.take(event)
+        run = self._beside.run
+        if (mqtt := self._mqtt) is not None:
+            run("mqtt", self._frame, lambda: mqtt.publish_event(event, at, uuid4().hex))
+        run("household", self._frame, lambda: self._household.take(event))
         for listener in self._listeners:
-            listener(event)
-        if self._recorder:
-            self._recorder.hear(event)
+            run("listener", self._frame, lambda listener=listener: listener(event))  # type: ignore[misc]
+        if (recorder := self._recorder) is not None:
+            run("flight recorder", self._frame, lambda: recorder.hear(event))
         if (follows := self._reporting.take(event, at)) is not None:
             self._loop.emit(follows)
 

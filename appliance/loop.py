@@ -142,6 +142,8 @@ class FrameLoop:
         self._command_from = 0
         self._word_is_heard = True
         self._paused: dict[str, int] = {}
+        self._failed: dict[str, tuple[str, int]] = {}
+        """Stage -> what it failed by, and when that was told."""
         self._shed_since: int | None = None
         self._slow_since: int | None = None
         self._started = False
@@ -210,7 +212,9 @@ class FrameLoop:
         self._guard("speaker", index, lambda: played.extend(self._advance(index)))
         heard = Frame(index, silent_pcm()) if self._s.dialog.muted else frame
         if hears:
-            heard = self._without_echo(heard)
+            cleaned = [heard]
+            self._guard("echo", index, lambda: cleaned.append(self._without_echo(heard)))
+            heard = cleaned[-1]
         self._s.ring.append(heard)
         lost = 0 if self._newest is None else index - self._newest - 1
         self._levels.extend([SILENT_DBFS] * min(lost, LEVELS_KEPT))
@@ -232,7 +236,7 @@ class FrameLoop:
         while (result := self._s.inbox.take()) is not None:
             self._attempt("dialog", index, lambda result=result: self._receive(result(index)))  # type: ignore[misc]
         if (arbiter := self._s.arbiter) is not None:
-            self._take(arbiter.step(index), index)
+            self._attempt("arbitration", index, lambda: self._take(arbiter.step(index), index))
         self._tell_shed(index)
         if self._unpublished is not None:
             raise self._unpublished
@@ -365,7 +369,7 @@ class FrameLoop:
                 self._room.heard()
             self._command_from = fact.word_end + 1
             self._word_is_heard = fact.word in self._rules.heard_words()
-            self._contend(fact)
+            self._attempt("arbitration", fact.frame, lambda: self._contend(fact))
         for result in self._s.dialog.step(fact):
             if isinstance(result, Event):
                 self._send(result)
@@ -383,6 +387,8 @@ class FrameLoop:
 
     def _send(self, event: Event) -> None:
         """Publish; a publisher that fails must not keep the orders that follow from being carried out."""
+        if isinstance(event, Failed) and self._was_told(event):
+            return
         if self._s.keeping is not None:
             self._s.keeping.take(event)
         if self._rules.earcons and (earcon := earcon_of(event)) is not None:
@@ -391,6 +397,14 @@ class FrameLoop:
             self._publish(event)
         except Exception as error:  # raised at the end of the frame
             self._unpublished = error
+
+    def _was_told(self, failed: Failed) -> bool:
+        """The same went wrong within the last second: each chunk of an utterance may fail in the same way."""
+        error, frame = self._failed.get(failed.stage, ("", 0))
+        if error == failed.error and failed.frame < frame + PAUSE_AFTER_FAILURE_FRAMES:
+            return True
+        self._failed[failed.stage] = failed.error, failed.frame
+        return False
 
     # Orders.
 

@@ -31,7 +31,7 @@ class Worker(Protocol):
         """Take a job; False when the inbox is full (the job is then NOT done and the caller says so)."""
 
     def close(self) -> None:
-        """Finish the running job, drop the waiting ones, and join the thread."""
+        """Finish the running job, unless it hangs, drop the waiting ones, and join the thread."""
 
 
 class InlineWorker:
@@ -57,16 +57,28 @@ class InlineWorker:
         """Nothing waits."""
 
 
+CLOSE_S = 3.0
+"""Longest wait for the job that runs at the end; one that hangs is left behind, so that the end comes in time."""
+
+
 class ThreadWorker:
     """One named thread with a bounded inbox."""
 
-    def __init__(self, name: str, *, capacity: int, failed: Failure) -> None:
+    def __init__(self, name: str, *, capacity: int, failed: Failure, close_s: float = CLOSE_S) -> None:
         self._name = name
+        self._close_s = close_s
         self._jobs: queue.Queue[Job | None] = queue.Queue(maxsize=capacity + 1)
         self._capacity = capacity
         self._failed = failed
         self._closing = threading.Event()
+        self._begun = 0
+        self._busy = False
         self._thread = threading.Thread(target=self._run, name=name)
+
+    @property
+    def name(self) -> str:
+        """Of the thread, and in failures."""
+        return self._name
 
     @property
     def waiting(self) -> int:
@@ -77,6 +89,11 @@ class ThreadWorker:
     def capacity(self) -> int:
         """Jobs that may wait."""
         return self._capacity
+
+    @property
+    def running(self) -> int | None:
+        """The number of the job that is being done; None: none."""
+        return self._begun if self._busy else None
 
     def start(self) -> None:
         self._thread.start()
@@ -92,12 +109,14 @@ class ThreadWorker:
             self._closing.set()
             self._jobs.put(None)
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(self._close_s)
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
             if not self._closing.is_set():
+                self._begun, self._busy = self._begun + 1, True
                 _run(job, self._name, self._failed)
+                self._busy = False
 
 
 def ahead(job: Job) -> Job:

@@ -56,6 +56,7 @@ LAYERS = {
     "appliance.audio.ring": Layer.LOGIC,
     "appliance.audio.survey": Layer.LOGIC,
     "appliance.audio.tones": Layer.LOGIC,
+    "appliance.beside": Layer.LOGIC,
     "appliance.dialog": Layer.LOGIC,
     "appliance.dialog_handlers": Layer.LOGIC,
     "appliance.earcons": Layer.LOGIC,

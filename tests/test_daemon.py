@@ -22,6 +22,7 @@ from appliance import config_files
 from appliance.audio.format import FRAME_MS, FRAMES_PER_S, Frame, silent_pcm
 from appliance.audio.speakers import SilentSpeaker
 from appliance.bench.speech import frames_of, spoken
+from appliance.beside import HUNG_FRAMES
 from appliance.brains import Brains, Hearing, load_brains, load_voice, reload_brains
 from appliance.cli.status import read
 from appliance.commands import Command, CommandRefused, Mute, Reload, Restart, Threshold, WakeWord
@@ -427,6 +428,59 @@ def test_the_running_daemon_answers_how_it_is(brains: Brains, tmp_path: Path) ->
     assert "metrics" in {thread.name for thread in status.now.priorities.threads}
     with pytest.raises(StatusError, match="no daemon runs"):
         ask_daemon(candidates(f"kitchen-{os.getpid()}"))
+
+
+class Hurried(Paced):
+    """Frames as fast as they are taken."""
+
+    def frames(self) -> Iterator[Frame]:
+        yield from self._frames
+
+
+def test_a_listener_that_breaks_ends_no_turn(brains: Brains, question: list[Frame]) -> None:
+    heard: list[Event] = []
+
+    def broken(event: Event) -> None:
+        raise OSError("no lamp")
+
+    daemon = Daemon(
+        with_broker(brains, free_port(), publish_text=True),
+        Paced(question),
+        SilentSpeaker(),
+        notifier=Notifier({}),
+        listeners=[broken, heard.append],
+    )
+    daemon.run()
+    told = [event_type(event) for event in heard]
+    assert {"wake_detected", "intent_recognized", "action_done", "speaking_started"} <= set(told)
+    faults = [event for event in heard if isinstance(event, Failed) and event.stage == "listener"]
+    assert {event.error for event in faults} == {"OSError: no lamp"}
+    assert all(later.frame - one.frame >= FRAMES_PER_S for one, later in itertools.pairwise(faults))
+
+
+def test_a_recognizer_that_does_not_come_back_is_told_and_the_appliance_asks_to_be_started_anew(brains: Brains) -> None:
+    heard: list[Event] = []
+    go_on = threading.Event()
+    quiet = [Frame(index, silent_pcm()) for index in range(HUNG_FRAMES["recognition"] + 5 * FRAMES_PER_S)]
+    daemon = Daemon(
+        with_broker(brains, free_port(), publish_text=True),
+        Hurried(quiet),
+        SilentSpeaker(),
+        notifier=Notifier({}),
+        listeners=[heard.append],
+    )
+
+    def hang() -> None:
+        go_on.wait(60.0)
+
+    daemon._workers.recognition.submit(hang)
+    try:
+        daemon.run()
+    finally:
+        go_on.set()
+    assert daemon.restart_asked
+    told = [event.error for event in heard if isinstance(event, Failed) and event.stage == "recognition"]
+    assert told == ["it has not come back for 60 s; the appliance starts again"]
 
 
 class Pressed:

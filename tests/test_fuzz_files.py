@@ -72,6 +72,18 @@ def test_an_outbox_of_another_format_is_put_aside(tmp_path: Path) -> None:
     assert path.with_suffix(".damaged").exists()
 
 
+def test_an_outbox_whose_damage_sqlite_cannot_quote_is_put_aside(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    journal = Journal(path)
+    journal.open()
+    journal.close()
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE", b"CREAT\xff\xff\xff\xff\xff\xff\xff"))
+    again = Journal(path)
+    again.open()
+    again.close()
+    assert path.with_suffix(".damaged").exists()
+
+
 @pytest.mark.parametrize("content", [b'{"wake_word": "\xe8"}', b'{"x":' * 5000])
 def test_a_card_that_is_no_json_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "word.json").write_bytes(content)

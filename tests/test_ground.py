@@ -34,6 +34,7 @@ VERBS = (
         "bench-barge-in",
         "bench-own-voice",
         "fuzz",
+        "soak",
     ),
     *("deb", "install"),
     *(

@@ -127,3 +127,19 @@ def test_a_worker_that_was_never_started_can_be_closed() -> None:
     assert worker.submit(lambda: None)
     assert not worker.submit(lambda: None)
     worker.close()
+
+
+def test_a_job_that_hangs_is_left_behind_at_the_end() -> None:
+    go_on, begun = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        begun.set()
+        go_on.wait(LIMIT_S)
+
+    worker = ThreadWorker("voice", capacity=9, failed=Failures(), close_s=0.01)
+    worker.start()
+    worker.submit(hang)
+    assert begun.wait(LIMIT_S)
+    worker.close()
+    assert worker.running == 1
+    go_on.set()

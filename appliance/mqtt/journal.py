@@ -74,7 +74,7 @@ class Journal:
             return
         try:
             self._database = self._opened()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter: its complaint quotes the damage
             # No room, no right, or in use: not damaged. "Unsupported file format" and the like are SQLITE_ERROR.
             if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
                 raise
