@@ -4,13 +4,14 @@ The loop's thread looks at each frame (detector, endpointing: 0.1 ms); the recog
 that gets the audio in chunks, beginning before the wake word, and posts what it heard.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from appliance.audio.format import SILENT_DBFS, Frame, Pcm, frames_of_ms, level_dbfs
+from appliance.audio.format import SAMPLE_RATE_HZ, SILENT_DBFS, Frame, Pcm, frames_of_ms, level_dbfs
+from appliance.audio.noise_floor import level_range_db
 from appliance.audio.ring import Ring
 from appliance.dialog_handlers import PRE_ROLL_FRAMES
 from appliance.facts import (
@@ -25,11 +26,12 @@ from appliance.facts import (
 )
 from appliance.inbox import Post
 from appliance.intent import Completion, Intent
-from appliance.speech.detector import SpeechDetector, surely_spoken_s
+from appliance.speech.detector import SpeechDetector, surely_speech
 from appliance.speech.endpoint import BACKGROUND_FRAMES, Began, Endpointer, background_dbfs
+from appliance.speech.missed import Span, missed_s
 from appliance.speech.recognizer import Hypotheses, Recognizer
 from appliance.trace import Tracer
-from appliance.understanding.confidence import Decision, Judgement, clear, judged
+from appliance.understanding.confidence import Decision, Judgement, Spoken, clear, judged
 from appliance.understanding.language import Language
 from appliance.understanding.reading import Reader, Reading
 from appliance.worker import Worker
@@ -293,7 +295,7 @@ class Understander:
             language: knows what they mean.
             post: takes the results.
             reader: None where there is no dictionary of pronunciations; then sentences must be heard literally.
-            detector: tells the reader how long somebody spoke; without it nothing is clear without dictation.
+            detector: tells when somebody spoke, and so whether words were missed; without it much is dictated.
             risky: tells the intents that are asked about before anything is done.
             tracer: is told what was handed on.
         """
@@ -308,6 +310,7 @@ class Understander:
         self._called = False
         self._last: Intent | None = None
         self._ahead: str | None = None
+        self._heard_samples = 0
 
     def begin(self, after_wake: bool, last: Intent | None = None, *, called: bool = False) -> None:
         """Make the recognizer ready for an utterance.
@@ -321,10 +324,12 @@ class Understander:
         self._called = after_wake or called
         self._last = last
         self._ahead = None
+        self._heard_samples = 0
         self._recognizer.begin(after_wake=after_wake)
 
     def hear(self, pcm: Pcm) -> str:
         """Feed it; returns what was understood so far."""
+        self._heard_samples += pcm.size
         return self._recognizer.accept(pcm)
 
     def accept(self, turn: int, pcm: Pcm, last: int) -> None:
@@ -346,7 +351,8 @@ class Understander:
         `text`, `command`: what was understood so far, and its samples.
         """
         reading = self._reader.read([text], [0.0]) if self._reader else None
-        if reading is not None and clear(reading, self._spoken_s(command)) is None:
+        # Nothing tells yet when these words were said: they may be all.
+        if reading is not None and clear(reading, Spoken(missed_s=0.0, range_db=level_range_db(command))) is None:
             self._ahead = self._recognizer.dictate(command)
 
     def finish(self, turn: int, command: Pcm, *, foreseen: bool = False) -> None:
@@ -392,14 +398,14 @@ class Understander:
             return self._agreed(hypotheses.texts[0], agreed, command)
         if self._last is not None and (more := self._more(hypotheses, self._last, command)):
             return more
-        spoken_s = self._spoken_s(command)
-        heard = self._clear(hypotheses, spoken_s)
+        heard = self._clear(hypotheses, command)
         if heard is None and self._after_wake and not hypotheses.wake_heard:
             # The wake word itself was misheard, perhaps together with the command: listen to the command alone.
             self._recognizer.begin(after_wake=False)
-            self._recognizer.accept(command)
+            self._heard_samples = 0
+            self.hear(command)
             hypotheses = self._recognizer.finish()
-            heard = self._clear(hypotheses, spoken_s)
+            heard = self._clear(hypotheses, command)
         if heard is not None:
             return heard
         dictated = self._dictated(command) if hypotheses.texts else ""
@@ -444,17 +450,23 @@ class Understander:
             return None
         return self._language.answer("did_you_mean", sentence=heard.text)
 
-    def _spoken_s(self, command: Pcm) -> float:
-        return surely_spoken_s(self._detector, command) if self._detector else 0.0
+    def _spoken(self, words: Sequence[Span], command: Pcm) -> Spoken:
+        """`words`: of the reading, as the recognizer counts the time."""
+        sure = surely_speech(self._detector, command) if self._detector else []
+        # Both end with the same sample; the recognizer began to hear before the command.
+        begun_s = (self._heard_samples - command.size) / SAMPLE_RATE_HZ
+        return Spoken(missed_s=missed_s(sure, words, begun_s), range_db=level_range_db(command))
 
-    def _clear(self, hypotheses: Hypotheses, spoken_s: float) -> Heard | None:
+    def _clear(self, hypotheses: Hypotheses, command: Pcm) -> Heard | None:
         """What can be acted on without a second look."""
         if self._reader is None:
             intent = self._language.match_any(hypotheses.texts)
             return Heard.literally(intent) if intent else None
         reading = self._reader.read(hypotheses.texts, hypotheses.likelihoods)
-        judgement = clear(reading, spoken_s) if reading else None
-        if reading is None or judgement is None:
+        if reading is None:
+            return None
+        judgement = clear(reading, self._spoken(hypotheses.words[reading.text], command))
+        if judgement is None:
             return None
         return _understood(reading, judgement, sure=reading.cost == 0.0 and judgement.confidence >= SURE)
 

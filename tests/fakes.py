@@ -154,6 +154,9 @@ class Heard:
     """Number of chunks accepted so far -> what is understood by then."""
 
     dictated: str = ""
+    said: tuple[tuple[float, float], ...] = ()
+    """Of each text, from when to when, in seconds; empty: all the time."""
+
     error: Exception | None = None
     """Raised when the utterance ends."""
 
@@ -183,7 +186,8 @@ class ScriptedRecognizer:
         self.log.append(f"finish {sum(pcm.size for pcm in self.fed)}")
         if self._now.error:
             raise self._now.error
-        return Hypotheses(self._now.texts, (0.0,) * len(self._now.texts), self._now.wake_heard)
+        words = tuple((span,) for span in self._now.said or [(0.0, 1000.0)] * len(self._now.texts))
+        return Hypotheses(self._now.texts, (0.0,) * len(self._now.texts), self._now.wake_heard, words)
 
     def dictate(self, pcm: Pcm) -> str:
         self.log.append(f"dictate {pcm.size}")

@@ -18,7 +18,8 @@ ROW = {
     "cost": 0.1,
     "phones": 16,
     "two": False,
-    "speech_s": 2.0,
+    "missed_s": 0.2,
+    "range_db": 99.0,
     "apart": 0.2,
 }
 
@@ -53,7 +54,8 @@ def test_short_commands_are_counted_by_the_hour(capsys: pytest.CaptureFixture[st
 
 def test_an_observation_becomes_features() -> None:
     row = observed(ROW)
-    assert dict(row.features) == {"lead": 0.0, "cost": 0.1, "rate": 8.0, "length": 4.0, "apart": 0.2, "two": 0.0}
+    weighed = {"lead": 0.0, "cost": 0.1, "length": 4.0, "apart": 0.2, "two": 0.0, "missed": -2.0, "range": 25.0}
+    assert dict(row.features) == weighed
     assert row.long
     assert not observed(ROW | {"two": True}).long
     assert not observed(ROW | {"phones": 3}).long

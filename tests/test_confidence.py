@@ -6,6 +6,7 @@ import functools
 import numpy as np
 import pytest
 
+from appliance.audio.format import Pcm
 from appliance.facts import Understood
 from appliance.intent import Intent
 from appliance.listening import Understander
@@ -17,7 +18,9 @@ from appliance.understanding.confidence import (
     SECOND_LOOK,
     SHORT_PHONES,
     Decision,
+    Spoken,
     clear,
+    features_of,
     judged,
     probability,
 )
@@ -28,8 +31,7 @@ from tests.fakes import Heard, ScriptedDetector, ScriptedRecognizer, language
 from tests.test_soundalike import DICTIONARY, TABLE
 
 GOOD = Reading(intent=Intent(name="time_ask"), share=1.0, cost=0.0, phones=20, rival=None)
-USUAL_S = 20 / 12
-"""How long somebody speaks who says that."""
+ALL_HEARD = Spoken(missed_s=0.0, range_db=40.0)
 
 SPEECH = np.repeat(np.array([0, 3000], np.int16), 16_000)
 """As loud as speech, behind a silence."""
@@ -39,43 +41,52 @@ SPEECH = np.repeat(np.array([0, 3000], np.int16), 16_000)
     "worse", [{"share": 0.4}, {"cost": 0.2}], ids=["another reading is likely", "it sounds otherwise"]
 )
 def test_what_speaks_against_a_reading_makes_it_less_sure(worse: dict[str, float]) -> None:
-    assert probability(AT_ONCE, dataclasses.replace(GOOD, **worse), speech_s=USUAL_S) < probability(
-        AT_ONCE, GOOD, speech_s=USUAL_S
-    )
+    worse_reading = dataclasses.replace(GOOD, **worse)
+    best, less = (probability(AT_ONCE, features_of(reading, ALL_HEARD)) for reading in (GOOD, worse_reading))
+    assert less < best
 
 
 def test_what_dictation_hears_otherwise_is_less_sure() -> None:
-    sure = [probability(SECOND_LOOK, GOOD, apart=apart) for apart in (0.0, 0.1, 0.3, 0.6)]
+    sure = [probability(SECOND_LOOK, features_of(GOOD, None, apart)) for apart in (0.0, 0.1, 0.3, 0.6)]
     assert sure == sorted(sure, reverse=True)
     assert sure[0] >= ACT_FROM > sure[-1]
 
 
 @pytest.mark.parametrize("reading", [GOOD, dataclasses.replace(GOOD, share=1e-12, cost=50.0, phones=0)])
 def test_a_confidence_is_a_probability(reading: Reading) -> None:
-    assert 0.0 <= probability(SECOND_LOOK, reading, apart=1e9) <= 1.0
+    assert 0.0 <= probability(SECOND_LOOK, features_of(reading, None, 1e9)) <= 1.0
     assert 0.0 <= judged(reading, 1e9).confidence <= 1.0
 
 
 def test_a_clear_reading_is_acted_on_at_once() -> None:
-    judgement = clear(GOOD, USUAL_S)
+    judgement = clear(GOOD, ALL_HEARD)
     assert judgement is not None
     assert judgement.decision is Decision.ACT
     assert judgement.confidence >= CLEAR
 
 
 def test_a_short_sentence_is_never_clear_at_once() -> None:
-    assert clear(dataclasses.replace(GOOD, phones=SHORT_PHONES - 1), USUAL_S) is None
+    assert clear(dataclasses.replace(GOOD, phones=SHORT_PHONES - 1), ALL_HEARD) is None
 
 
-@pytest.mark.parametrize("speech_s", [4 * USUAL_S, 0.1, 0.0], ids=["words are missing", "a click", "nobody spoke"])
-def test_a_reading_that_is_too_short_for_the_speech_is_not_clear(speech_s: float) -> None:
-    assert clear(dataclasses.replace(GOOD, share=0.8), USUAL_S) is not None
-    assert clear(dataclasses.replace(GOOD, share=0.8), speech_s) is None
+@pytest.mark.parametrize("missed_s", [1.0, None], ids=["words are missing", "nobody knows"])
+def test_a_reading_that_leaves_speech_out_is_not_clear(missed_s: float | None) -> None:
+    noisy = dataclasses.replace(ALL_HEARD, range_db=14.0)
+    assert clear(GOOD, noisy) is not None
+    assert clear(GOOD, dataclasses.replace(noisy, missed_s=missed_s)) is None
+
+
+def test_of_what_is_less_sure_noise_makes_it_unclear() -> None:
+    likely = dataclasses.replace(GOOD, share=0.7)
+    spoken = Spoken(missed_s=0.1, range_db=40.0)
+    assert clear(likely, spoken) is not None
+    assert clear(likely, dataclasses.replace(spoken, range_db=12.0)) is None
 
 
 def test_a_reading_without_a_lead_or_far_from_what_was_heard_is_not_clear() -> None:
-    assert clear(dataclasses.replace(GOOD, share=0.2), USUAL_S) is None
-    assert clear(dataclasses.replace(GOOD, cost=0.3), USUAL_S) is None
+    spoken = dataclasses.replace(ALL_HEARD, missed_s=0.1)
+    assert clear(dataclasses.replace(GOOD, share=0.2), spoken) is None
+    assert clear(dataclasses.replace(GOOD, cost=0.3), spoken) is None
 
 
 def test_there_are_three_zones() -> None:
@@ -106,7 +117,7 @@ def sounds() -> SoundMatcher:
     return SoundMatcher(language().graph(), Pronunciations(DICTIONARY, TABLE))
 
 
-def understood(heard: Heard) -> Understood:
+def understood(heard: Heard, pcm: Pcm = SPEECH) -> Understood:
     """What is posted of an utterance of the built-in language with a dictionary of a few words."""
     known = language()
     posted: list[object] = []
@@ -118,7 +129,8 @@ def understood(heard: Heard) -> Understood:
         detector=ScriptedDetector(range(50, 100)),
     )
     understander.begin(False)
-    understander.finish(3, SPEECH)
+    understander.hear(pcm)
+    understander.finish(3, pcm)
     (fact,) = posted
     assert isinstance(fact, Understood)
     return fact
@@ -131,6 +143,14 @@ def test_a_clear_sentence_is_acted_on_without_dictation() -> None:
     assert fact.intent.values == {"duration": 900}
     assert fact.confidence is not None
     assert fact.confidence >= CLEAR
+
+
+def test_a_sentence_beside_which_more_was_said_is_held_against_dictation() -> None:
+    """In noise; of the second of speech its words take a quarter, or all."""
+    timer = Heard(texts=("set a timer for fifteen minutes",), dictated="the five turn and fan the heater")
+    noise = np.full_like(SPEECH, 3000)
+    assert understood(timer, noise).question is None
+    assert understood(dataclasses.replace(timer, said=((1.0, 1.25),)), noise).question is not None
 
 
 def test_a_short_sentence_that_dictation_hears_too_is_a_command_and_else_none() -> None:

@@ -9,7 +9,7 @@ from appliance.audio.convert import resample
 from appliance.audio.format import FRAME_SAMPLES, SAMPLE_RATE_HZ, Frame, Pcm, float_from_int16
 from appliance.errors import ModelError
 from appliance.models import ModelStore
-from appliance.speech.detector import SileroDetector, surely_spoken_s
+from appliance.speech.detector import SileroDetector, surely_speech
 from appliance.voice.piper import PiperVoice
 
 
@@ -74,11 +74,12 @@ def test_the_first_block_is_waited_for(detector: SileroDetector) -> None:
 
 @pytest.mark.model
 def test_only_what_is_surely_speech_is_counted(detector: SileroDetector, speech: Pcm) -> None:
-    spoken_s = surely_spoken_s(detector, speech)
-    assert 1.0 < spoken_s < speech.size / SAMPLE_RATE_HZ - 2.0
-    assert surely_spoken_s(detector, speech) == spoken_s
-    assert surely_spoken_s(detector, np.zeros(SAMPLE_RATE_HZ + 7, np.int16)) == 0.0
-    assert surely_spoken_s(detector, speech[:0]) == 0.0
+    sure = surely_speech(detector, speech)
+    assert len(sure) == speech.size // FRAME_SAMPLES
+    assert 50 < sum(sure) < len(sure) - 100
+    assert surely_speech(detector, speech) == sure
+    assert surely_speech(detector, np.zeros(SAMPLE_RATE_HZ + 7, np.int16)) == [False] * 50
+    assert surely_speech(detector, speech[:0]) == []
 
 
 @pytest.mark.model

@@ -12,7 +12,17 @@ CHUNK = np.zeros(1600, np.int16)
 
 
 def alternatives(*texts: str) -> str:
-    return json.dumps({"alternatives": [{"confidence": 9.0 - n, "text": text} for n, text in enumerate(texts)]})
+    """Each word is said for a second, one after the other."""
+    found = []
+    for number, text in enumerate(texts):
+        words = [{"word": word, "start": at, "end": at + 1.0} for at, word in enumerate(text.split())]
+        found.append({"confidence": 9.0 - number, "text": text, "result": words})
+    return json.dumps({"alternatives": found})
+
+
+def seconds(*begins: int) -> tuple[tuple[float, float], ...]:
+    """When words were said that begin then."""
+    return tuple((begin, begin + 1.0) for begin in begins)
 
 
 class FakeRecognizer:
@@ -42,6 +52,9 @@ class FakeRecognizer:
 
     def SetMaxAlternatives(self, count: int) -> None:
         self.alternatives = count
+
+    def SetWords(self, enable: bool) -> None:
+        assert enable
 
 
 class FakeModel:
@@ -127,7 +140,8 @@ def test_five_alternatives_are_asked_for() -> None:
 )
 def test_what_stands_before_the_command_is_cut_off(said: str, command: str) -> None:
     _, hypotheses = heard(final=alternatives(said))
-    assert hypotheses == Hypotheses((command,), (9.0,), wake_heard=" alexa " in f" {said} ")
+    assert (hypotheses.texts, hypotheses.likelihoods) == ((command,), (9.0,))
+    assert hypotheses.wake_heard == (" alexa " in f" {said} ")
 
 
 @pytest.mark.parametrize("said", ["", "alexa", "[unk]", "alexa [unk]", "[unk] alexa"])
@@ -139,8 +153,9 @@ def test_a_wake_word_alone_and_unknown_sounds_are_nothing(said: str) -> None:
 
 def test_each_of_several_wake_words_is_cut_off() -> None:
     wake = ("alexa", "hey jarvis")
-    assert heard(final=alternatives("hey jarvis turn it on"), wake=wake)[1] == Hypotheses(("turn it on",), (9.0,), True)
-    assert heard(final=alternatives("alexa turn it on"), wake=wake)[1] == Hypotheses(("turn it on",), (9.0,), True)
+    for said, begins in (("hey jarvis turn it on", range(5)), ("alexa turn it on", range(4))):
+        _, hypotheses = heard(final=alternatives(said), wake=wake)
+        assert hypotheses == Hypotheses(("turn it on",), (9.0,), True, (seconds(*begins),))
 
 
 # While it listens.
@@ -171,7 +186,8 @@ def test_a_segment_that_vosk_ended_stays_in_front_of_what_follows() -> None:
 
 def test_alternatives_come_best_first_each_once() -> None:
     _, hypotheses = heard(final=alternatives("alexa turn it on", "turn it on", "alexa turn it off", ""))
-    assert hypotheses == Hypotheses(("turn it on", "turn it off"), (9.0, 7.0), wake_heard=True)
+    words = (seconds(0, 1, 2, 3), seconds(0, 1, 2, 3))
+    assert hypotheses == Hypotheses(("turn it on", "turn it off"), (9.0, 7.0), wake_heard=True, words=words)
 
 
 def test_segments_are_joined_in_every_way_best_first() -> None:
@@ -186,7 +202,14 @@ def test_empty_segments_do_not_count() -> None:
 
 def test_the_wake_word_and_the_command_may_be_two_segments() -> None:
     _, hypotheses = heard(("alexa", "a lexus"), final=alternatives("turn it on"))
-    assert hypotheses == Hypotheses(("turn it on", "a lexus turn it on"), (18.0, 17.0), wake_heard=True)
+    words = (seconds(0, 0, 1, 2), seconds(0, 1, 0, 1, 2))
+    texts = ("turn it on", "a lexus turn it on")
+    assert hypotheses == Hypotheses(texts, (18.0, 17.0), wake_heard=True, words=words)
+
+
+def test_unknown_sounds_are_no_words() -> None:
+    _, hypotheses = heard(final=alternatives("alexa [unk] turn [unk] on"))
+    assert (hypotheses.texts, hypotheses.words) == (("turn [unk] on",), (seconds(0, 2, 4),))
 
 
 def test_of_many_segments_ten_joined_texts_are_kept() -> None:

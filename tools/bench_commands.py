@@ -26,10 +26,12 @@ import numpy as np
 from appliance import config_files
 from appliance.audio.files import read_pcm
 from appliance.audio.format import SAMPLE_RATE_HZ, Pcm
+from appliance.audio.noise_floor import level_range_db
 from appliance.brains import load_detector, load_home, load_language, load_reader, load_recognizer
 from appliance.cli.understand import understand_pcm
 from appliance.listening import Understander
-from appliance.speech.detector import surely_spoken_s
+from appliance.speech.detector import surely_speech
+from appliance.speech.missed import missed_s
 from appliance.speech.recognizer import Hypotheses, VoskRecognizer
 from appliance.understanding.confidence import Decision
 from tools import reliability
@@ -159,7 +161,8 @@ class Bench:
             "cost": reading.cost,
             "phones": reading.phones,
             "two": reading.intent.then is not None,
-            "speech_s": surely_spoken_s(self._detector, clip.pcm),
+            "missed_s": missed_s(surely_speech(self._detector, clip.pcm), hypotheses.words[reading.text]),
+            "range_db": level_range_db(clip.pcm),
             "apart": self._reader.apart(self._recognizer.dictate(clip.pcm), reading.intent),
         }
 
@@ -170,7 +173,7 @@ class Watched:
     def __init__(self, recognizer: VoskRecognizer) -> None:
         self._recognizer = recognizer
         self.begin, self.accept = recognizer.begin, recognizer.accept
-        self.newest = Hypotheses((), (), wake_heard=False)
+        self.newest = Hypotheses((), (), wake_heard=False, words=())
         self._dictated: tuple[Pcm, str] | None = None
 
     def finish(self) -> Hypotheses:

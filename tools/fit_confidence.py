@@ -27,6 +27,7 @@ from appliance.understanding.confidence import (
     SECOND_LOOK,
     SHORT_PHONES,
     Decision,
+    Spoken,
     features_of,
 )
 from appliance.understanding.reading import Reading
@@ -85,7 +86,7 @@ def observed(row: dict[str, Any]) -> Observed:
     """Of a line of the observations."""
     intent = Intent(name="read", then=Intent(name="and") if row["two"] else None)
     reading = Reading(intent=intent, share=row["share"], cost=row["cost"], phones=row["phones"], rival=None)
-    features = features_of(reading, speech_s=row["speech_s"], apart=row["apart"])
+    features = features_of(reading, Spoken(missed_s=row["missed_s"], range_db=row["range_db"]), row["apart"])
     long = row["phones"] >= SHORT_PHONES and not row["two"]
     return Observed(row["set"], row["speaker"], row["right"], tuple(features.items()), long)
 

@@ -46,6 +46,9 @@ class Recognizer(Protocol):
     def SetMaxAlternatives(self, max_alternatives: int) -> None:
         """Results list this many readings; 0: one, with word confidences."""
 
+    def SetWords(self, enable: bool) -> None:
+        """Results tell of each word when it was said."""
+
 
 class VoskModel:
     """A speech model, loaded once (0.4 s, 125 MB) and shared by every recognizer made from it."""

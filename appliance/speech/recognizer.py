@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from appliance.audio.format import Pcm
 from appliance.runtimes.vosk import UNKNOWN, VoskModel
+from appliance.speech.missed import Span
 
 ALTERNATIVES = 5
 """The best so many hypotheses are matched; the right one stands among five far more often than first (at 6 dB
@@ -41,9 +42,20 @@ class Hypotheses:
     wake_heard: bool
     """The wake word was recognized as well, so what follows it is the command and nothing else."""
 
+    words: tuple[tuple[Span, ...], ...]
+    """Of each text, when its words were said, since the first sample; also a wake word's, but no unknown sound's."""
 
-Alternative = tuple[str, float]
-"""A text and the logarithm of its likelihood."""
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """What a part of an utterance may have been."""
+
+    text: str
+    likelihood: float
+    """Its logarithm."""
+
+    words: tuple[Span, ...]
+    """Of each word of the text, also of unknown sounds."""
 
 
 class Recognizer(Protocol):
@@ -89,7 +101,7 @@ class VoskRecognizer:
             heard = ""
         else:
             heard = str(json.loads(self._made.PartialResult()).get("partial", ""))
-        best = [part[0][0] for part in self._parts]
+        best = [part[0].text for part in self._parts]
         command, wake_heard = self._command(" ".join([*best, heard]))
         sure = wake_heard or not (self._after_wake and self._wake_phrases)
         return command if sure or len(command.split()) >= MORE_THAN_A_WAKE_WORD else ""
@@ -98,13 +110,16 @@ class VoskRecognizer:
         self._fed = True
         self._parts.append(_alternatives(self._made.FinalResult()))
         likelihoods: dict[str, float] = {}
+        words: dict[str, tuple[Span, ...]] = {}
         any_wake_heard = False
-        for text, likelihood in _joined(self._parts):
-            command, wake_heard = self._command(text)
+        for whole in _joined(self._parts):
+            command, wake_heard = self._command(whole.text)
             any_wake_heard = any_wake_heard or wake_heard
             if command:
-                likelihoods.setdefault(command, likelihood)
-        return Hypotheses(tuple(likelihoods), tuple(likelihoods.values()), any_wake_heard)
+                likelihoods.setdefault(command, whole.likelihood)
+                said = zip(whole.text.split(), whole.words, strict=False)  # none where the model tells no times
+                words.setdefault(command, tuple(span for word, span in said if word != self._model.unknown))
+        return Hypotheses(tuple(likelihoods), tuple(likelihoods.values()), any_wake_heard, tuple(words.values()))
 
     def dictate(self, pcm: Pcm) -> str:
         free = Dictation(self._model)
@@ -115,6 +130,7 @@ class VoskRecognizer:
         # Reset keeps, does not leak into the next, so the same audio gives the same text.
         made = self._model.recognizer(self._text)
         made.SetMaxAlternatives(ALTERNATIVES)
+        made.SetWords(True)
         return made
 
     def _command(self, text: str) -> tuple[str, bool]:
@@ -156,13 +172,24 @@ def _training_text(sentences: Sequence[str], wake_phrases: Sequence[str]) -> lis
 
 def _alternatives(result: str) -> list[Alternative]:
     found: list[dict[str, Any]] = json.loads(result).get("alternatives", [])
-    return [(str(one.get("text", "")).strip(), float(one.get("confidence", 0.0))) for one in found] or [("", 0.0)]
+    return [
+        Alternative(
+            str(one.get("text", "")).strip(),
+            float(one.get("confidence", 0.0)),
+            tuple((float(word["start"]), float(word["end"])) for word in one.get("result", ())),
+        )
+        for one in found
+    ] or [Alternative("", 0.0, ())]
 
 
 def _joined(parts: Sequence[Sequence[Alternative]]) -> list[Alternative]:
     """Whole utterances out of the alternatives of their segments, the likeliest first."""
-    best: list[Alternative] = [("", 0.0)]
+    best = [Alternative("", 0.0, ())]
     for part in parts:
-        joined = [(f"{text} {said}".strip(), whole + own) for text, whole in best for said, own in part]
-        best = sorted(joined, key=lambda alternative: -alternative[1])[:KEPT_UTTERANCES]
+        joined = [
+            Alternative(f"{one.text} {own.text}".strip(), one.likelihood + own.likelihood, one.words + own.words)
+            for one in best
+            for own in part
+        ]
+        best = sorted(joined, key=lambda alternative: -alternative.likelihood)[:KEPT_UTTERANCES]
     return best

@@ -51,11 +51,15 @@ class Reading:
     rival: Intent | None
     """The second best meaning."""
 
+    text: int = 0
+    """Index of the text that speaks most for it."""
+
 
 @dataclass(slots=True)
 class _Evidence:
     intent: Intent
     cost: float
+    text: int
     best: float
     weight: float
 
@@ -79,16 +83,16 @@ class Reader:
         """
         found: dict[Meaning, _Evidence] = {}
         unsaid = [text for text in texts if self._match(text) is None][SEARCHED_TEXTS:]
-        for text, likelihood in zip(texts, likelihoods, strict=True):
+        for number, (text, likelihood) in enumerate(zip(texts, likelihoods, strict=True)):
             if text in unsaid:
                 continue
             worse = LIKELIHOOD_WEIGHT * (max(likelihoods) - likelihood)
             for intent, distance, cost in self._meanings(text):
                 weight = math.exp(-worse - DISTANCE_WEIGHT * distance)
-                evidence = found.setdefault(_meaning(intent), _Evidence(intent, cost, 0.0, 0.0))
+                evidence = found.setdefault(_meaning(intent), _Evidence(intent, cost, number, 0.0, 0.0))
                 evidence.weight += weight
                 if weight > evidence.best:
-                    evidence.intent, evidence.cost, evidence.best = intent, cost, weight
+                    evidence.intent, evidence.cost, evidence.text, evidence.best = intent, cost, number, weight
         if not found:
             return None
         ranked = sorted(found.values(), key=lambda evidence: -evidence.weight)
@@ -98,6 +102,7 @@ class Reader:
             cost=ranked[0].cost,
             phones=self._sounds.phones(ranked[0].intent.text),
             rival=ranked[1].intent if len(ranked) > 1 else None,
+            text=ranked[0].text,
         )
 
     def apart(self, text: str, intent: Intent) -> float:
