@@ -135,6 +135,10 @@ bench-wake: test-models ## our wake words beside other makers', on recordings of
 bench-barge-in: models ## count the people who are heard over the device's own voice, in simulated rooms; needs recordings
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tools.bench_barge_in "$${APPLIANCE_DATA_PACK:-../shared/data}"
 
+.PHONY: bench-follow-up
+bench-follow-up: models ## does it act on what others say after an answer, and on what is meant for it? needs recordings
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tools.bench_follow_up "$${APPLIANCE_DATA_PACK:-../shared/data}"
+
 .PHONY: bench-own-voice
 bench-own-voice: models ## does it wake or stop itself? 10 hours of its own words in simulated rooms (HOURS=1: one)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tools.bench_own_voice --hours $(or $(HOURS),10)

@@ -187,6 +187,7 @@ class Handlers:
             after_wake=False,
             patience_frames=patience_frames,
             called=self._asked is not None,
+            goes_on=True,
             last=self._done if self._asked is None else None,
         )
         self._order(listen)

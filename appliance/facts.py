@@ -269,6 +269,9 @@ class Listen:
     called: bool = True
     """By its word or otherwise, or it waits for the answer to a question: what is said now is for the appliance."""
 
+    goes_on: bool = False
+    """Somebody spoke to it before, and is expected to speak again: it follows an answer, or a question."""
+
     last: Intent | None = None
     """What was done last, which 'and the bedroom' may refer to; None: nothing."""
 

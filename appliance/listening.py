@@ -27,7 +27,7 @@ from appliance.facts import (
 from appliance.inbox import Post
 from appliance.intent import Completion, Intent
 from appliance.speech.detector import SpeechDetector, surely_speech
-from appliance.speech.endpoint import BACKGROUND_FRAMES, Began, Endpointer, background_dbfs
+from appliance.speech.endpoint import BACKGROUND_FRAMES, Began, Endpointer, background_dbfs, person_dbfs
 from appliance.speech.missed import Span, missed_s
 from appliance.speech.recognizer import Hypotheses, Recognizer
 from appliance.trace import Tracer
@@ -111,6 +111,9 @@ class Listening:
         self._worker = worker
         self._tracer = tracer
         self._utterance: _Utterance | None = None
+        self._person_dbfs = SILENT_DBFS
+        """What the person of the newest wake word reaches when he goes on."""
+
         self.shed_since: int | None = None
         """First frame of the newest utterance that the recognizer could not take whole: its inbox was full."""
 
@@ -137,14 +140,21 @@ class Listening:
         self._detector.reset()
         for frame in self._ring.frames(order.at_frame - WARM_UP_FRAMES + 1, order.at_frame):
             self._detector.process(frame)
-        self._endpointer.begin(order.at_frame, order.patience_frames)
-        word_from = order.at_frame - PRE_ROLL_FRAMES + 1
-        utterance.background_dbfs = background_dbfs(
-            self._levels(max(background_from, word_from - BACKGROUND_FRAMES), word_from - 1),
-            self._levels(word_from, order.at_frame),
+        self._endpointer.begin(order.at_frame, order.patience_frames, loud_only=order.goes_on)
+        utterance.background_dbfs = (
+            self._person_dbfs if order.goes_on else self._measure(order.at_frame, background_from)
         )
         work, after_wake, last, called = self._understander, order.after_wake, order.last, order.called
         utterance.whole = self._worker.submit(lambda: work().begin(after_wake, last, called=called))
+
+    def _measure(self, at_frame: int, background_from: int) -> float:
+        """How loud is the background, and the person who said the wake word?"""
+        word_from = at_frame - PRE_ROLL_FRAMES + 1
+        word = self._levels(word_from, at_frame)
+        before = self._levels(max(background_from, word_from - BACKGROUND_FRAMES), word_from - 1)
+        background = background_dbfs(before, word)
+        self._person_dbfs = person_dbfs(background, word)
+        return background
 
     def process(self, frame: Frame) -> list[Fact]:
         """Look at the next frame; returns that the command began or ended."""

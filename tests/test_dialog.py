@@ -1031,7 +1031,7 @@ def test_after_an_answer_it_listens_without_a_wake_word() -> None:
     assert names(talk.followed)[-3:] == ["turn_finished", "Listen", "state_changed"]
     listen = talk.followed[-2]
     assert listen == Listen(
-        turn=2, from_frame=70, at_frame=70, after_wake=False, patience_frames=150, called=False, last=TIME
+        turn=2, from_frame=70, at_frame=70, after_wake=False, patience_frames=150, called=False, goes_on=True, last=TIME
     )
 
 

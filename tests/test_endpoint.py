@@ -7,7 +7,7 @@ import pytest
 from appliance.audio.format import SILENT_DBFS
 from appliance.config import Listening
 from appliance.intent import Completion
-from appliance.speech.endpoint import Began, Ended, Endpointer, Limits, background_dbfs, limits_of
+from appliance.speech.endpoint import Began, Ended, Endpointer, Limits, background_dbfs, limits_of, person_dbfs
 from tests.fakes import LIMITS
 
 WOKEN = 100
@@ -23,6 +23,7 @@ def told(
     limits: Limits = LIMITS,
     level: float = 0.9,
     background: tuple[range, ...] = (),
+    loud_only: bool = False,
 ) -> Told:
     """What it tells, and when, until the end; `speech`: frames with probability `level`, all others have 0.01.
 
@@ -30,7 +31,7 @@ def told(
     `background`: frames that are no louder than the background.
     """
     endpointer = Endpointer(limits)
-    endpointer.begin(WOKEN)
+    endpointer.begin(WOKEN, loud_only=loud_only)
     found: Told = []
     for index in range(WOKEN + 1, until):
         probability = level if any(index in frames for frames in speech) else 0.01
@@ -188,6 +189,21 @@ def test_words_that_only_the_recognizer_hears_are_as_good_as_loud() -> None:
     assert told(clicks, words=(220,)) == [(220, "began by words"), (245, "silence 220")]
 
 
+def test_after_an_answer_nothing_soft_begins_a_command() -> None:
+    television = (range(101, 900),)
+    assert told(ALWAYS, words=(130,), background=television)[0] == (115, "began"), "after the wake word it does"
+    (closed,) = told(ALWAYS, words=(130,), background=television, loud_only=True)
+    assert (closed[0], closed[1].split()[0]) == (350, "no_speech")
+    click = (range(101, 150), range(153, 900))
+    assert told(ALWAYS, words=(160,), background=click, loud_only=True)[0][0] == 350, "60 ms"
+
+
+def test_after_an_answer_the_person_is_heard_amid_the_television() -> None:
+    behind = (range(101, 150), range(200, 900))
+    assert told(ALWAYS, words=(180,), background=behind, loud_only=True) == [(153, "began"), (254, "silence 199")]
+    assert told([], words=(180,), background=behind, loud_only=True)[0] == (180, "began by words"), "detector or not"
+
+
 def test_a_new_turn_has_heard_nobody() -> None:
     endpointer = Endpointer(LIMITS)
     endpointer.begin(100)
@@ -206,6 +222,13 @@ def test_the_background_is_what_was_loud_before_a_word_that_stands_out() -> None
     talk = [-50.0] * 125 + [-40.0] * 125
     assert background_dbfs(talk, [-60.0] * 40 + [-20.0] * 35) == pytest.approx(-37)
     assert background_dbfs([*talk, *[-10.0] * 12], [-20.0] * 75) == pytest.approx(-37), "a slammed door is left out"
+
+
+def test_who_goes_on_is_about_as_loud_as_the_wake_word_was() -> None:
+    word = [-60.0] * 40 + [-20.0] * 35
+    assert person_dbfs(SILENT_DBFS, word) == pytest.approx(-26)
+    assert person_dbfs(-40.0, word) == pytest.approx(-26)
+    assert person_dbfs(-23.0, word) == -23.0, "and louder than the background"
 
 
 def test_a_word_no_louder_than_the_background_tells_nothing() -> None:

@@ -32,6 +32,7 @@ VERBS = (
         "bench-phrasings",
         "bench-wake",
         "bench-barge-in",
+        "bench-follow-up",
         "bench-own-voice",
         "fuzz",
         "soak",

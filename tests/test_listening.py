@@ -256,6 +256,22 @@ def test_the_turn_before_is_no_background() -> None:
     assert [fact.frame for fact in woken_amid(voices(range(450, 500)), background_from=276)] == [814]
 
 
+@pytest.mark.parametrize(("level", "begins"), [(3000, True), (1600, True), (1400, False), (300, False)])
+def test_who_goes_on_after_an_answer_is_as_loud_as_before(level: int, begins: bool) -> None:
+    """6 dB less than the wake word: half the amplitude."""
+    scene = Scene(Heard(partials={20: "stop"}), speech=(range(0, 1000),))
+    scene.run(400, voices(range(0), background=200))
+    scene.listening.begin(woken(at=399), command_from=398)
+    scene.run(500, voices(range(450, 480), background=200))
+    going_on = Listen(turn=2, from_frame=499, at_frame=499, after_wake=False, patience_frames=150, goes_on=True)
+    scene.listening.begin(going_on, command_from=499)
+    facts = scene.run(560, lambda index: loud(index, level))
+    for fact in scene.posted():
+        assert isinstance(fact, PartlyHeard)
+        facts += [one for one in scene.listening.heard(fact) if isinstance(one, CommandBegan)]
+    assert [type(fact) for fact in facts] == [CommandBegan] * begins
+
+
 # What it means.
 
 

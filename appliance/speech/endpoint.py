@@ -10,7 +10,8 @@ can be added, a longer one where it may go on, and longer still where several pa
 must, for a person who thinks in the middle of a sentence.
 
 A television never falls silent. So a command is also over when nothing was said for a while that is louder than the
-sound before the wake word was.
+sound before the wake word was. And where it listens on after an answer, nothing begins a command that is not about as
+loud as the wake word was: who speaks then need not speak to the appliance.
 """
 
 from collections.abc import Sequence
@@ -47,6 +48,12 @@ BACKGROUND_FRAMES: Final = frames_of_ms(5000)
 BACKGROUND_PERCENT: Final = 95
 BACKGROUND_MARGIN_DB: Final = 3.0
 """What has twice the power of the background's loudest twentieth is not the background."""
+
+
+SOFTER_DB: Final = 6.0
+"""Half as loud, or from twice as far. It is held against frames, the loudest of which lie above the level of the
+speech: of 2,492 pairs of real orders by the same person 2,481 have MIN_SPEECH_FRAMES of them in the first 0.5 s of the
+second order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +118,15 @@ class Endpointer:
         self._limits = limits
         self.begin(0)
 
-    def begin(self, index: int, no_speech_frames: int | None = None) -> None:
+    def begin(self, index: int, no_speech_frames: int | None = None, *, loud_only: bool = False) -> None:
         """Listening starts at this frame: the one at which the wake word was detected.
 
-        `no_speech_frames`: nobody is waited for longer; None: the limits'.
+        `no_speech_frames`: nobody is waited for longer; None: the limits'. `loud_only`: nothing begins a command before
+        MIN_SPEECH_FRAMES were loud.
         """
+        self._awaited_frames = MIN_SPEECH_FRAMES if loud_only else 0
+        """So many loud frames are to come before a command may begin."""
+
         self._no_speech_frames = no_speech_frames or self._limits.no_speech_frames
         self._first = index
         self._last_speech = index
@@ -143,7 +154,7 @@ class Endpointer:
         self._words = True
         self._completion = completion
         self._heard_to = index if heard_to is None else heard_to
-        if self._began is not None:
+        if self._began is not None or self._awaited_frames > 0:
             return None
         self._in_tail = False
         self._last_speech = self._last_loud = max(self._last_speech, index)
@@ -162,6 +173,7 @@ class Endpointer:
     def update(self, index: int, probability: float, *, loud: bool = True) -> Began | Ended | None:
         """Take the next frame's speech probability; `loud`: it is louder than the background."""
         limits = self._limits
+        self._awaited_frames -= loud
         self._speaking = probability >= limits.threshold * (OFF_RATIO if self._speaking else 1.0)
         self._run = self._run + 1 if self._speaking else 0
         if self._in_tail:
@@ -177,7 +189,7 @@ class Endpointer:
 
     def _decide(self, index: int) -> Began | Ended | None:
         limits = self._limits
-        if self._began is None and self._run >= MIN_SPEECH_FRAMES:
+        if self._began is None and self._run >= MIN_SPEECH_FRAMES and self._awaited_frames <= 0:
             return self._begin_command(index)
         silent_frames = index - self._last_speech
         if self._began is not None and self._words and silent_frames >= self._enough_frames:
@@ -218,6 +230,16 @@ class Endpointer:
         self._began = index
         told, self._told = self._told, True
         return None if told else Began()
+
+
+def person_dbfs(background: float, word_dbfs: Sequence[float]) -> float:
+    """The level that the person reaches who goes on after an answer.
+
+    Args:
+        background: as `background_dbfs` tells it.
+        word_dbfs: levels of the frames with the wake word, at least one.
+    """
+    return max(background, speech_level_dbfs(word_dbfs) - SOFTER_DB)
 
 
 def background_dbfs(before_dbfs: Sequence[float], word_dbfs: Sequence[float]) -> float:
