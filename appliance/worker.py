@@ -57,8 +57,9 @@ class InlineWorker:
         """Nothing waits."""
 
 
-CLOSE_S = 3.0
-"""Longest wait for the job that runs at the end; one that hangs is left behind, so that the end comes in time."""
+CLOSE_S = 1.5
+"""Longest wait for the job that runs at the end; one that hangs, or loads a model, is left behind, so that the end comes in
+time: the service manager waits for 5 s in all, and the farewell to the broker may take 3 of them."""
 
 
 class ThreadWorker:

@@ -95,6 +95,15 @@ def test_the_service_starts_the_command_that_exists_and_is_watched() -> None:
     assert int(service["TimeoutStopSec"]) <= 5
 
 
+def test_a_slow_end_is_no_failure_that_leads_to_safe_mode() -> None:
+    condition = re.search(r"ExecCondition=/bin/sh -c '(.*)'", (FOLDER / "appliance-safe.service").read_text())
+    assert condition is not None
+    for result, code in (("timeout", 1), ("start-limit-hit", 0), ("exit-code", 0), (None, 0)):
+        environment = {} if result is None else {"MONITOR_SERVICE_RESULT": result}
+        done = subprocess.run(["sh", "-c", condition[1].replace("$$", "$")], env=environment, check=False)
+        assert done.returncode == code
+
+
 def test_repeated_failure_leads_to_safe_mode_and_a_clean_end_out_of_it() -> None:
     assert "OnFailure=appliance-safe.service" in lines_of("Unit")
     service = dict(line.partition("=")[::2] for line in lines_of("Service"))

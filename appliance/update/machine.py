@@ -17,6 +17,9 @@ from appliance.errors import ApplianceError, UpdateError
 
 SERVICE: Final = "appliance.service"
 
+SAFE_MODE: Final = Path("/run/appliance-mode")
+"""While this is there, the service starts in safe mode (systemd/appliance-safe.service)."""
+
 BESIDE: Final = "appliance-wyoming.service"
 """Uses the same program, if it runs; nobody waits for it."""
 
@@ -83,7 +86,12 @@ class SystemMachine:
 
     def restart(self) -> None:
         """Start the service anew; systemd waits until it says that frames flow. Raises UpdateError."""
+        _run(
+            ["systemctl", "reset-failed", SERVICE], RESTART_S
+        )  # how often another version failed is not held against it
         _run(["systemctl", "restart", SERVICE], RESTART_S)
+        if SAFE_MODE.exists():  # nor is it that the other had to be killed; it was started well, and ends well
+            _run(["systemctl", "restart", SERVICE], RESTART_S)
         _run(["systemctl", "--no-block", "try-restart", BESIDE], RESTART_S)
 
     def watch(self, version: str) -> None:
