@@ -58,8 +58,8 @@ class InlineWorker:
 
 
 CLOSE_S = 1.5
-"""Longest wait for the job that runs at the end; one that hangs, or loads a model, is left behind, so that the end comes in
-time: the service manager waits for 5 s in all, and the farewell to the broker may take 3 of them."""
+"""Longest wait for the job that runs at the end; one that hangs, or loads a model, is left behind: the service manager
+waits for 5 s in all, and the farewell to the broker may take 3 of them."""
 
 
 class ThreadWorker:

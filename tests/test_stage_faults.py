@@ -170,11 +170,11 @@ def test_a_worker_that_does_not_come_back_is_told_once() -> None:
     for frame in range(0, HUNG_FRAMES["recognition"] + 500, 5):
         if hung := hangs.step(frame):
             told[frame] = hung
-    assert [[(one.stage, one.fatal) for one in hung] for hung in told.values()] == [
-        [("recognition", True), ("memory", False)]
-    ]
-    assert HUNG_FRAMES["recognition"] == DISK_HUNG_FRAMES == min(told)
-    assert "it has not come back for 60 s; the appliance starts again" in map(str, told[DISK_HUNG_FRAMES])
+    assert {frame: [(one.stage, one.fatal) for one in hung] for frame, hung in told.items()} == {
+        DISK_HUNG_FRAMES: [("memory", False)],
+        HUNG_FRAMES["recognition"]: [("recognition", True)],
+    }
+    assert "it has not come back for 120 s; the appliance starts again" in map(str, told[HUNG_FRAMES["recognition"]])
 
 
 def test_a_worker_that_does_one_job_after_the_other_does_not_hang() -> None:
