@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from appliance.cli import main
-from appliance.cli.sentence_checks import Finding, Subject, overlapping, samples, subject
+from appliance.cli.sentence_checks import Finding, Subject, overlapping, samples, short, subject
 from appliance.config import Config, Home
 from appliance.config_files import LoadedConfig
 from appliance.errors import UsageError
@@ -98,6 +98,20 @@ def test_a_file_of_hassils_form_is_looked_over(tmp_path: Path) -> None:
         f"{tmp_path}/own.yaml:3: intents.a",
     )
     assert sorted(samples(about)) == [("a", "go"), ("a", "go now"), ("b", "stop")]
+
+
+def test_a_sentence_of_one_word_is_warned_of(tmp_path: Path) -> None:
+    text = "sentences: [{name: bell, sentences: [ring the bell, '[do] go'], publish: {topic: b, payload: r}}]\n"
+    [found] = short(of(text, tmp_path))
+    assert (found.level, found.sentence, found.place) == ("warning", "go", f"{tmp_path}/home.yaml:1: sentences[0]")
+    assert (
+        list(
+            short(
+                of("sentences: [{name: bell, sentences: [ring the bell], publish: {topic: b, payload: r}}]\n", tmp_path)
+            )
+        )
+        == []
+    )
 
 
 def test_samples_say_every_own_intent_and_every_name(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is wrong, or could be better."""
 
     level: Literal["error", "warning"]
-    kind: Literal["unpronounceable", "ambiguous", "shadows", "unreachable", "confusable", "misheard"]
+    kind: Literal["unpronounceable", "ambiguous", "shadows", "unreachable", "short", "confusable", "misheard"]
     place: str = ""
     """File, line and key, where they are known."""
 
@@ -159,6 +159,21 @@ def overlapping(about: Subject) -> Iterator[Finding]:
             )
     except TooLargeError as error:
         raise ConfigError(f"the sentences cannot be compared with each other: {error}") from None
+
+
+def short(about: Subject) -> Iterator[Finding]:
+    """Sentences of one word: one for each intent."""
+    drawn = {intent: text for intent, text in reversed(about.language.sampled(DRAWN)) if " " not in text}
+    for intent in sorted(about.intents & drawn.keys()):
+        yield Finding(
+            level="warning",
+            kind="short",
+            place=about.place(intent, drawn[intent]),
+            intent=intent,
+            sentence=drawn[intent],
+            problem=f'"{drawn[intent]}" is a single word, and much that is said in a room sounds like one',
+            remedy="take three words or more",
+        )
 
 
 def confusable(loaded: LoadedConfig, about: Subject) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from appliance.brains import load_reader, load_taught, load_voice, load_vosk
+from appliance.brains import load_detector, load_reader, load_taught, load_voice, load_vosk
 from appliance.cli import sentence_checks as checks
 from appliance.cli.sentence_checks import Finding, Subject
 from appliance.config_files import MANIFEST, LoadedConfig
@@ -62,13 +62,16 @@ def _findings(config: LoadedConfig, about: Subject, speak: int) -> Iterator[Find
     if not speak:
         yield from unknown
     yield from checks.overlapping(about)
+    yield from checks.short(about)
     yield from checks.confusable(config, about)
     if not speak:
         return
     sayable = [text for text in load_taught(config, about.language).sentences if words.isdisjoint(text.split())]
     recognizer = VoskRecognizer(vosk, sayable)
     reader = load_reader(config, about.language)
-    understander = Understander(recognizer, about.language, lambda result: None, reader=reader)
+    understander = Understander(
+        recognizer, about.language, lambda result: None, reader=reader, detector=load_detector(config)
+    )
     sentences = [one for one in checks.samples(about) if words.isdisjoint(one[1].split())][:speak]
     with speaking(config) as voice:
         for finding in unknown:
