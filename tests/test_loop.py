@@ -413,6 +413,19 @@ def test_a_recognizer_that_does_not_keep_up_is_told_once_for_each_time() -> None
     assert len(bench.of(LoadShed)) == 2, "it kept up in between"
 
 
+def test_what_can_be_missed_is_left_out_before_the_utterance_and_the_frames_go_on() -> None:
+    held = HeldWorker()
+    bench = turn(NOON, workers=lambda inbox: replace(inline_workers(inbox), recognition=held)).run(101)
+    held.room = 8
+    bench.run(600)
+    assert [event.what for event in bench.events if isinstance(event, LoadShed)] == [
+        "partial results, answers made ahead",
+        "recognition",
+    ]
+    assert bench.voice.said == ["Sorry, I didn't understand that."]
+    assert bench.loop.rests
+
+
 def test_actions_that_do_not_fit_fail() -> None:
     full = HeldWorker()
     full.room = 0
