@@ -14,10 +14,9 @@ TOLD_EVERY_FRAMES: Final = FRAMES_PER_S
 
 LOOK_EVERY_FRAMES: Final = FRAMES_PER_S
 
-HUNG_FRAMES: Final = {"recognition": 120 * FRAMES_PER_S, "action": 300 * FRAMES_PER_S, "voice": 300 * FRAMES_PER_S}
-"""A turn is given up after half a minute, but at a start the recognizer's worker loads a model, maybe from a slow card.
-To load all models anew takes a minute on the slowest machine, and a program of the owner's may; a long text is said in
-many parts."""
+HUNG_FRAMES: Final = dict.fromkeys(("recognition", "action", "voice"), 300 * FRAMES_PER_S)
+"""A turn is given up after half a minute. But to load all models takes one on the slowest machine, several where others
+use it, too; a program of the owner's may take long; and a long text is said in many parts."""
 
 DISK_HUNG_FRAMES: Final = 60 * FRAMES_PER_S
 """The other workers write files."""

@@ -458,6 +458,29 @@ def test_a_listener_that_breaks_ends_no_turn(brains: Brains, question: list[Fram
     assert all(later.frame - one.frame >= FRAMES_PER_S for one, later in itertools.pairwise(faults))
 
 
+def test_a_state_folder_that_cannot_be_written_costs_no_turn(
+    broker: Broker, brains: Brains, question: list[Frame], tmp_path: Path
+) -> None:
+    """As on a file system that is read-only."""
+    (tmp_path / "file").write_text("no folder")
+    home = with_broker(brains, broker.port, publish_text=False)
+    loaded = dataclasses.replace(home.loaded, state=tmp_path / "file" / "state")
+    heard: list[Event] = []
+    with Subscriber(broker.port) as subscriber:
+        daemon = Daemon(
+            dataclasses.replace(home, loaded=loaded),
+            Paced(question),
+            SilentSpeaker(),
+            notifier=Notifier({}),
+            listeners=[heard.append],
+        )
+        daemon.run()
+        messages = subscriber.until("voice/test/availability", b"offline")
+    assert {"wake_detected", "intent_recognized", "action_done", "speaking_started"} <= set(map(event_type, heard))
+    assert EVENT + "action_done" in {message.topic for message in messages}, "from memory, for want of a disk"
+    assert (tmp_path / "file").read_text() == "no folder"
+
+
 def test_a_recognizer_that_does_not_come_back_is_told_and_the_appliance_asks_to_be_started_anew(brains: Brains) -> None:
     heard: list[Event] = []
     go_on = threading.Event()
@@ -471,7 +494,7 @@ def test_a_recognizer_that_does_not_come_back_is_told_and_the_appliance_asks_to_
     )
 
     def hang() -> None:
-        go_on.wait(60.0)
+        go_on.wait(600.0)
 
     daemon._workers.recognition.submit(hang)
     try:
@@ -480,7 +503,7 @@ def test_a_recognizer_that_does_not_come_back_is_told_and_the_appliance_asks_to_
         go_on.set()
     assert daemon.restart_asked
     told = [event.error for event in heard if isinstance(event, Failed) and event.stage == "recognition"]
-    assert told == ["it has not come back for 60 s; the appliance starts again"]
+    assert told == ["it has not come back for 300 s; the appliance starts again"]
 
 
 class Pressed:
