@@ -10,7 +10,7 @@ from tools.bench_own_voice import hear_itself, scenes
 pytestmark = pytest.mark.model
 
 ROOMS = 30
-"""Of 2 minutes, an hour: three loudspeakers, four levels, without noise and with two levels of it, a cold start each."""
+"""Of 2 minutes, an hour: three loudspeakers, four levels, no noise or one of two levels, a cold start each."""
 
 
 def test_it_neither_wakes_nor_stops_itself(store: ModelStore) -> None:

@@ -29,6 +29,10 @@ USUAL_FRAMES: Final = frames_of_ms(3000)
 USUAL_PERCENT: Final = 65
 """Of them keep less: a loudspeaker that distorts does so where it is loud. With 75 a person counts as usual."""
 
+LEAST_SHARE: Final = 10**-2.5
+"""A filter that usually leaves less than 25 dB below the echo leaves so much of a sound that it has not met for a
+while. Nobody is understood so far below it."""
+
 LEAST_FRAMES: Final = frames_of_ms(1000)
 """With fewer nothing is known yet."""
 
@@ -69,7 +73,7 @@ class Remainder:
             self._shares.append(power / self._echo)
         self._frames += 1
         if self._frames % EVERY_FRAMES == 0 and self._is_known:
-            self._usual = float(np.percentile(self._shares, USUAL_PERCENT))
+            self._usual = max(float(np.percentile(self._shares, USUAL_PERCENT)), LEAST_SHARE)
             self._quiet = float(np.percentile(self._left, QUIET_PERCENT))
         self._outstanding.append(power > STANDS_OUT_RATIO * (self._usual * self._echo + self._quiet))
 
