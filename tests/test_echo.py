@@ -154,7 +154,7 @@ def test_it_tells_a_person_from_what_is_left_of_the_echo() -> None:
     talk.hear(heard[: 8 * second], played[: 8 * second])
     assert talk.canceller.hears_nobody
     word = np.zeros(second)
-    word[second // 2 : second * 7 // 10] = np.random.default_rng(3).normal(0.0, 500.0, second // 5)
+    word[second * 7 // 10 : second * 9 // 10] = np.random.default_rng(3).normal(0.0, 500.0, second // 5)
     talk.hear(heard[8 * second : 9 * second] + word, played[8 * second : 9 * second])
     assert not talk.canceller.hears_nobody, "a person 12 dB below the echo, for a fifth of a second"
     talk.hear(heard[9 * second : 11 * second], played[9 * second : 11 * second])

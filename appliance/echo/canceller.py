@@ -48,7 +48,7 @@ class EchoCanceller(Protocol):
 
     @property
     def hears_nobody(self) -> bool:
-        """In the newest second there was nothing but the device's own sound: a word heard in it is nobody's."""
+        """Of late there was nothing but the device's own sound: a word heard just now is nobody's."""
 
     def process(self, frame: Frame, played: Pcm | None) -> Cancelled:
         """Take what is heard, and what is played meanwhile: int16 (320,), 16 kHz; None: nothing is played."""

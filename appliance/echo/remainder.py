@@ -15,13 +15,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.audio.format import FRAMES_PER_S, Pcm, frames_of_ms
+from appliance.audio.format import Pcm, frames_of_ms
 
 STANDS_OUT_RATIO: Final = 4.0
 """A frame with so many times the power that is expected of the echo holds something else, too: 6 dB."""
 
+WORD_FRAMES: Final = frames_of_ms(600)
+"""A word is judged where it was just heard."""
+
 STANDS_OUT_FRAMES: Final = 5
-"""So many frames of the newest second must: the vowel of "stop"."""
+"""So many of its frames must: the vowel of "stop"."""
 
 USUAL_FRAMES: Final = frames_of_ms(3000)
 """So many frames with an echo tell how much of it the filter usually leaves."""
@@ -59,7 +62,7 @@ class Remainder:
         self._shares: deque[float] = deque(maxlen=USUAL_FRAMES)
         """Power left over power taken, of the newest frames with an echo."""
         self._left: deque[float] = deque(maxlen=USUAL_FRAMES)
-        self._outstanding: deque[bool] = deque(maxlen=FRAMES_PER_S)
+        self._outstanding: deque[bool] = deque(maxlen=WORD_FRAMES)
         self._echo = 0.0
         self._frames = 0
         self._usual = self._quiet = 0.0
@@ -79,7 +82,7 @@ class Remainder:
 
     @property
     def is_empty(self) -> bool:
-        """In the newest second there was nobody but the device, as far as that can be told."""
+        """In the time of a word there was nobody but the device, as far as that can be told."""
         if not self._is_known:
             return self._frames < LATEST_FRAMES
         return sum(self._outstanding) < STANDS_OUT_FRAMES

@@ -20,9 +20,9 @@ from appliance.wake.engine import ENGINES, FrontEnd, WakeModel, WakeWord
 from appliance.wake.sleeper import Sleeper
 from appliance.wake.trigger import Detection, Trigger
 
-OWN_VOICE_RATIO = 0.25
-"""Share of a word's threshold at which the playback counts as saying it: the room may make the copy clearer. With 0.5
-one of the appliance's own words was missed by a hair in an hour."""
+OWN_VOICE_RATIO = 0.05
+"""Share of a word's threshold at which the playback counts as saying it: the room may make the copy clearer, and of
+minutes of answers without these words none reaches even that."""
 LISTEN_ON_FRAMES = 2 * FRAMES_PER_S
 """How long the playback is listened to after its end, on silence: a word is recognized after it ended."""
 
