@@ -225,6 +225,7 @@ class Daemon:
             with garbage.put_off():
                 self._brains.make_the_rest()
             garbage.settle()
+            _LOGGER.info("understands what is said, %d s after the start", self._reporting.uptime_s)
         except ApplianceError as error:  # as wrong as if the start had waited for it
             self._broken = error
             self.stop()

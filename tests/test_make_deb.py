@@ -20,6 +20,21 @@ def test_the_program_goes_along_without_what_running_it_left(tmp_path: Path) -> 
     assert not (tmp_path / "tests").exists()
 
 
+def test_for_another_machine_it_takes_what_that_one_needs() -> None:
+    names = {
+        target: {line.split("==")[0] for line in target.requirements()}
+        for target in (make_deb.Target("x86_64", "3.11"), make_deb.Target("aarch64", "3.13"))
+    }
+    old, new = names.values()
+    assert old - new == {"tflite-runtime"}
+    assert "ai-edge-litert" in new - old
+    assert "wyoming" in old & new
+    assert all("--hash=sha256:" in line and ";" not in line for line in make_deb.HERE.requirements())
+    options = make_deb.Target("aarch64", "3.13").options()
+    assert {"manylinux2014_aarch64", "manylinux_2_36_aarch64", "3.13"} < set(options)
+    assert "manylinux_2_37_aarch64" not in options
+
+
 @pytest.mark.model
 def test_no_model_for_non_commercial_use_goes_along(tmp_path: Path, store: ModelStore) -> None:
     make_deb.copy_models(tmp_path / "models")

@@ -14,18 +14,22 @@ from pathlib import Path
 from typing import Final
 
 from appliance.config_files import PROJECT
+from tools.debian_root import Skipped, archive, unpack
 
 PACKAGES: Final = (
     *("systemd", "systemd-sysv", "dbus", "procps"),
-    *("python3", "libportaudio2", "alsa-utils"),
+    *("python3", "libportaudio2", "alsa-utils", "openssl"),
 )
 """Of the machine that is booted: what an installed Debian has, and what the package asks for."""
 
-LIMIT_S: Final = 900.0
+SAID: Final = {"time": "Computer, what time is it?", "timer": "Computer, set a timer for two hours."}
+"""What can be said in the room, by its name."""
+
+LIMIT_S: Final = 1800.0
 
 ROOM_UNIT: Final = """\
 [Service]
-ExecStart=/opt/appliance/current/.venv/bin/python /check/tools/systemd_room.py /check/word.wav /check/speak
+ExecStart=/opt/appliance/current/.venv/bin/python -m tools.systemd_room /check/said /check/speak
 Environment=PYTHONPATH=/check
 Restart=always
 RestartSec=0.2
@@ -38,41 +42,19 @@ CHECK_UNIT: Final = """\
 After=basic.target
 [Service]
 Type=oneshot
-ExecStart=/usr/bin/python3 /check/tools/systemd_guest.py
+ExecStart=/usr/bin/python3 -m tools.systemd_guest
+Environment=PYTHONPATH=/check
 StandardOutput=journal
 """
 
 
-class Skipped(Exception):
-    """It cannot be checked here, for this reason."""
-
-
-def root_archive(release: str, folder: Path) -> Path:
-    """A tar of a small Debian, made where there is none yet. Raises Skipped."""
-    archive = folder / f"{release}.tar"
-    if not archive.exists():
-        if shutil.which("mmdebstrap") is None:
-            raise Skipped("mmdebstrap is not installed (apt-get install mmdebstrap)")
-        folder.mkdir(parents=True, exist_ok=True)
-        print(f"check-systemd: making a root of Debian {release}, once", flush=True)
-        unfinished = archive.with_suffix(".part.tar")
-        command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}", release]
-        done = subprocess.run([*command, str(unfinished)], stderr=subprocess.PIPE, text=True, check=False)
-        if done.returncode != 0:
-            raise Skipped(f"no root of Debian {release} can be made: {done.stderr.strip()[-300:]}")
-        unfinished.rename(archive)
-    return archive
-
-
-def prepare(root: Path, archive: Path, package: Path, word: Path) -> None:
-    """A fresh machine with the package, the checks and the room in it."""
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True)
-    subprocess.run(["tar", "-C", str(root), "-xf", str(archive), "--exclude=./dev/*"], check=True)
+def prepare(root: Path, tar: Path, package: Path, said: Path) -> None:
+    """A fresh machine with the package, the checks, and the room with what is said in it."""
+    unpack(tar, root)
     check = root / "check"
     (check / "tools").mkdir(parents=True)
-    for file in (package, word):
-        shutil.copy2(file, check / file.name)
+    shutil.copy2(package, check / package.name)
+    shutil.copytree(said, check / "said")
     for file in (PROJECT / "tools").glob("*.py"):
         shutil.copy2(file, check / "tools")
     units = root / "etc/systemd/system"
@@ -129,12 +111,15 @@ def main() -> int:
             raise Skipped("only root may boot a container")
         if shutil.which("systemd-nspawn") is None:
             raise Skipped("systemd-nspawn is not installed (apt-get install systemd-container)")
-        archive = root_archive(chosen.release, chosen.folder)
-        word = chosen.folder / "word.wav"
-        say = [sys.executable, "-m", "appliance", "say", "Computer, what time is it?", "--out", str(word)]
-        subprocess.run(say, cwd=PROJECT, check=True)
+        tar = archive(chosen.folder / f"{chosen.release}.tar", chosen.release, PACKAGES, "--variant=minbase")
+        said = chosen.folder / "said"
+        said.mkdir(exist_ok=True)
+        for name, sentence in SAID.items():
+            if not (said / f"{name}.wav").exists():
+                say = [sys.executable, "-m", "appliance", "say", sentence, "--out", str(said / f"{name}.wav")]
+                subprocess.run(say, cwd=PROJECT, check=True)
         root = chosen.folder / "root"
-        prepare(root, archive, chosen.package, word)
+        prepare(root, tar, chosen.package, said)
         boot(root)
     except Skipped as reason:
         print(f"check-systemd: skipped: {reason}")

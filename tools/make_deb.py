@@ -1,6 +1,7 @@
 """Makes the Debian package: the program, its Python packages by their hashes, and the default models, in one file.
 
-Who installs it needs no network. It is for the Python and the processor of the machine that makes it.
+Who installs it needs no network. It is for the Python and the processor of the machine that makes it, or for others
+that are named: every package comes as a wheel, so nothing is compiled.
 """
 
 import argparse
@@ -9,8 +10,12 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from packaging.requirements import Requirement
 
 from appliance import __version__
 from appliance.config_files import MANIFEST, PROJECT
@@ -28,6 +33,47 @@ HOME: Final = Path("opt/appliance/versions", __version__)
 
 COMMAND: Final = '#!/bin/sh\nexec /opt/appliance/current/.venv/bin/python -I -m appliance "$@"\n'
 
+ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
+"""Debian's names of processors."""
+
+OLDEST_LIBRARY: Final = 36
+"""Minor version of the C library of Debian 12, the oldest that is served; wheels for older ones run with it, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom it is for."""
+
+    machine: str = platform.machine()
+    """x86_64 or aarch64."""
+
+    python: str = platform.python_version().rpartition(".")[0]
+    """As 3.11."""
+
+    def requirements(self) -> Iterator[str]:
+        """Lines of the lock files that concern it, without the conditions that it meets."""
+        environment = {
+            "python_version": self.python,
+            "python_full_version": f"{self.python}.0",
+            "platform_machine": self.machine,
+        }
+        for name in PACKAGES:
+            for line in (PROJECT / "requirements" / name).read_text().replace("\\\n", " ").splitlines():
+                requirement, *hashes = line.split(" --hash=")
+                wanted = Requirement(requirement)
+                if wanted.marker is None or wanted.marker.evaluate(environment):
+                    yield " --hash=".join([f"{wanted.name}{wanted.specifier}", *hashes])
+
+    def options(self) -> list[str]:
+        """For pip, which otherwise takes what the machine that it runs on needs."""
+        kinds = [f"manylinux_2_{minor}" for minor in range(17, OLDEST_LIBRARY + 1)] + ["manylinux2014"]
+        platforms = [word for kind in kinds for word in ("--platform", f"{kind}_{self.machine}")]
+        # What a package says it requires, pip compares with its own Python; the tags of wheels count.
+        return ["--ignore-requires-python", "--implementation", "cp", "--python-version", self.python, *platforms]
+
+
+HERE: Final = Target()
+
 CONTROL: Final = """\
 Package: appliance
 Version: {version}
@@ -43,7 +89,7 @@ Description: Offline voice appliance
 """
 
 
-def make(out: Path, compression: str) -> Path:
+def make(out: Path, compression: str, target: Target = HERE) -> Path:
     """Build the package in a folder; returns its file.
 
     `compression`: of dpkg-deb: xz, gzip, none. Raises ApplianceError: a tool is missing, or a model is not installed.
@@ -55,13 +101,14 @@ def make(out: Path, compression: str) -> Path:
     home = root / HOME
     copy_program(home)
     copy_models(home / "models")
-    make_environment(home / ".venv")
-    compileall.compile_dir(home, quiet=1, stripdir=str(root), prependdir="/")
+    make_environment(home / ".venv", target)
+    if target.python == HERE.python:  # else the device does so when it is installed
+        compileall.compile_dir(home, quiet=1, stripdir=str(root), prependdir="/")
     _run("chmod", "-R", "a+rX,u+w,go-w", str(root))  # whatever the umask of who fetched the models was
     _put(home / MARK, f"package {__version__}")
     _system_files(root)
-    _control(root)
-    package = out / f"appliance_{__version__}_{_architecture()}.deb"
+    _control(root, target)
+    package = out / f"appliance_{__version__}_{ARCHITECTURES[target.machine]}.deb"
     _run("dpkg-deb", "--root-owner-group", f"-Z{compression}", "--build", str(root), str(package))
     shutil.rmtree(root)
     return package
@@ -91,16 +138,19 @@ def copy_models(target: Path) -> None:
         shutil.copytree(MANIFEST.parent / name, target / name, symlinks=False)
 
 
-def make_environment(folder: Path) -> None:
+def make_environment(folder: Path, target: Target = HERE) -> None:
     """A virtual environment at another place than where it will be used, with packages by their hashes."""
-    site = folder / "lib" / f"python{platform.python_version().rpartition('.')[0]}" / "site-packages"
+    site = folder / "lib" / f"python{target.python}" / "site-packages"
     site.mkdir(parents=True)
+    wanted = folder / "requirements.txt"
+    _put(wanted, "\n".join(target.requirements()))
     _run(
         *(sys.executable, "-W", "ignore", "-m", "pip", "--disable-pip-version-check", "--quiet", "install"),
         *("--require-hashes", "--no-build-isolation", "--use-pep517", "--only-binary", ":all:", "--no-binary", "srt"),
-        *("--no-deps", "--target", str(site)),
-        *(word for name in PACKAGES for word in ("-r", str(PROJECT / "requirements" / name))),
+        *("--no-deps", "--target", str(site), "-r", str(wanted)),
+        *([] if target == HERE else target.options()),
     )
+    wanted.unlink()
     shutil.rmtree(site / "bin")  # commands that name the Python of this machine
     (site / "appliance.pth").write_text("../../../..\n")  # the version's folder
     (folder / "pyvenv.cfg").write_text("home = /usr/bin\ninclude-system-site-packages = false\n")
@@ -120,12 +170,12 @@ def _system_files(root: Path) -> None:
     _put(root / "usr/share/doc/appliance/copyright", (PROJECT / "LICENSE").read_text())
 
 
-def _control(root: Path) -> None:
+def _control(root: Path, target: Target) -> None:
     size_kib = sum(path.lstat().st_size for path in root.rglob("*")) // 1024
-    minor = sys.version_info.minor
+    minor = int(target.python.rpartition(".")[2])
     control = CONTROL.format(
         version=__version__,
-        architecture=_architecture(),
+        architecture=ARCHITECTURES[target.machine],
         maintainer="The appliance's maintainers <maintainers@appliance.invalid>",
         size_kib=size_kib,
         minor=minor,
@@ -142,10 +192,6 @@ def _put(path: Path, text: str, *, mode: int = 0o644) -> None:
     path.chmod(mode)
 
 
-def _architecture() -> str:
-    return subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
-
-
 def _run(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -157,9 +203,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="folder to make it in")
     parser.add_argument("--compression", default="xz", choices=("xz", "gzip", "none"))
+    parser.add_argument("--machine", default=HERE.machine, choices=ARCHITECTURES, help="that it is for (default: this)")
+    parser.add_argument("--python", default=HERE.python, help="of the machine that it is for, as 3.13 (default: this)")
     chosen = parser.parse_args()
     try:
-        package = make(chosen.out, chosen.compression)
+        package = make(chosen.out, chosen.compression, Target(chosen.machine, chosen.python))
     except ApplianceError as error:
         print(f"appliance: {error}", file=sys.stderr)
         return error.exit_code

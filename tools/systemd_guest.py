@@ -7,75 +7,48 @@ import json
 import os
 import pwd
 import re
+import socket
 import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 
-CHECK = Path("/check")
-UNIT = "appliance.service"
-CONFIG = Path("/etc/appliance/appliance.toml")
-CREDENTIAL = "/run/credentials/appliance.service/appliance.mqtt-password"
-VENV = "/opt/appliance/current/.venv/bin/python"
+from tools.systemd_machine import (
+    CHECK,
+    CONFIG,
+    UNIT,
+    VENV,
+    cursor,
+    is_up,
+    journal,
+    listens_again,
+    run,
+    say,
+    show,
+    started_after,
+    until,
+)
+from tools.systemd_updates import comes_back_from_a_bad_update, updates_itself
 
-HANG = """\
-import signal, time
+CREDENTIAL = "/run/credentials/appliance.service/appliance.mqtt-password"
+WYOMING = "appliance-wyoming.service"
+DROP_IN = Path("/run/systemd/system/appliance.service.d/check.conf")
+
+FAULTS = """\
+import signal, threading, time
 def hang(number, frame):
     while True:
         time.sleep(1)
+def eat():
+    eaten = []
+    while True:
+        eaten.append(b"x" * (16 << 20))
 signal.signal(signal.SIGUSR1, hang)
+signal.signal(signal.SIGUSR2, lambda number, frame: threading.Thread(target=eat).start())
 """
-"""A module for the appliance's environment: SIGUSR1 then hangs the main thread, and no other."""
-
-
-def run(*command: str, check: bool = True) -> str:
-    """What a command says. Raises RuntimeError."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if check and done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}: {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.stdout + done.stderr
-
-
-def show(name: str, unit: str = UNIT) -> str:
-    """A property of the service."""
-    return run("systemctl", "show", "--value", "-p", name, unit).strip()
-
-
-def journal(since: str = "") -> str:
-    """What it logged, of the present boot or since a cursor."""
-    return run("journalctl", "-q", "-o", "cat", "-u", UNIT, *([f"--after-cursor={since}"] if since else []))
-
-
-def cursor() -> str:
-    """Where the journal ends now."""
-    return run("journalctl", "-q", "-n", "0", "--show-cursor").partition("cursor: ")[2].strip()
-
-
-def until(what: Callable[[], object], seconds: float, why: str) -> float:
-    """Wait; seconds that it took. Raises RuntimeError."""
-    began = time.monotonic()
-    while not what():
-        if time.monotonic() - began > seconds:
-            raise RuntimeError(f"not within {seconds:.0f} s: {why}\n{run('systemctl', 'status', UNIT, check=False)}")
-        time.sleep(0.05)
-    return time.monotonic() - began
-
-
-def is_up() -> bool:
-    """It said READY."""
-    return show("ActiveState") == "active"
-
-
-def started_after(moment: float, limit_s: float) -> float:
-    """Seconds from a moment of the monotonic clock to the next READY."""
-
-    def ready_s() -> float:
-        return int(show("ActiveEnterTimestampMonotonic") or 0) / 1e6
-
-    until(lambda: is_up() and ready_s() > moment, limit_s, "a new start")
-    return ready_s() - moment
+"""A module for the appliance's environment: SIGUSR1 then hangs the main thread, and no other; SIGUSR2 makes it eat all
+memory that it can get."""
 
 
 def installs_and_starts() -> str:
@@ -89,42 +62,125 @@ def installs_and_starts() -> str:
     assert CONFIG.is_file()
     assert Path("/etc/appliance/home.yaml").is_file()
     assert show("UnitFileState") == "enabled"
+    assert show("UnitFileState", WYOMING) == "disabled"
+    for unit in Path("/lib/systemd/system").glob("appliance*.*"):
+        said = run("systemd-analyze", "verify", "--man=no", unit.name.replace("@", "@apply"), check=False)
+        complaints = [line for line in said.splitlines() if "/opt/appliance/previous" not in line]  # until an update
+        assert not complaints, complaints
     return f"{took:.1f} s, the doctor included"
 
 
 def hears_acts_and_speaks() -> str:
     """Microphone, wake word (XNNPACK), recognizer (Kaldi) and voice (Piper, ONNX Runtime) under the sandbox."""
-    since = cursor()
-    (CHECK / "speak").touch()
-    wanted = ("wake_detected", "intent_recognized", "action_done", "speaking_ended", "turn_finished")
-    try:
-        until(lambda: all(word in journal(since) for word in wanted), 120, "a whole turn")
-    except RuntimeError as error:
-        raise RuntimeError(f"{error}\n{journal(since)}") from None
-    said = journal(since)
+    until(lambda: "understands" in journal(), 180, "the recognizer")
+    said = say("time", "wake_detected", "intent_recognized", "action_done", "speaking_ended", "turn_finished")
     assert "reason=done" in said.partition("speaking_ended")[2].splitlines()[0], said
     return " ".join(re.findall(r"intent=\S+", said)[:1])
 
 
 def is_sandboxed() -> str:
-    """The rights of the running process, and its threads' priorities."""
+    """The rights of the running process."""
     pid = show("MainPID")
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
     assert [status[name] for name in ("NoNewPrivs", "Seccomp")] == ["1", "2"], status
     assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0, status
     assert int(status["Uid"].split()[0]) == pwd.getpwnam("appliance").pw_uid
-    threads = [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
-    fast = {thread for thread in threads if os.sched_getscheduler(thread) & ~os.SCHED_RESET_ON_FORK == os.SCHED_RR}
-    if int(pid) not in fast:  # a machine may keep its containers from it
-        assert "not permitted" in run("prlimit", "--rtprio=20:20", "true", check=False)
-    assert len(fast) <= 2, fast  # frame loop and capture
-    return f"{len(fast)} of {len(threads)} threads have real-time priority; {exposure()}"
+    return exposure()
 
 
-def exposure() -> str:
-    """What systemd says of the running service."""
-    return run("systemd-analyze", "--no-pager", "security", UNIT).strip().splitlines()[-1].lstrip("→ ")
+def hurries_where_it_must() -> str:
+    """Real-time priority for the frame loop, which is the main thread, and for capture; for nobody else.
+
+    Where the machine keeps its containers from LimitRTPRIO=, the right to ask comes by a capability instead.
+    """
+    means = "LimitRTPRIO=20"
+    if "not permitted" in run("prlimit", "--rtprio=20:20", "true", check=False):
+        means = "CAP_SYS_NICE, since LimitRTPRIO= may not be raised here"
+        change("AmbientCapabilities=CAP_SYS_NICE", "CapabilityBoundingSet=CAP_SYS_NICE")
+    pid = show("MainPID")
+    processes = run("systemctl", "show", "--value", "-p", "ControlGroup", UNIT).strip()
+    pids = Path(f"/sys/fs/cgroup{processes}/cgroup.procs").read_text().split()
+    threads = [int(task.name) for one in pids for task in Path(f"/proc/{one}/task").iterdir()]
+    policies = {thread: os.sched_getscheduler(thread) for thread in threads}
+    fast = {thread for thread, policy in policies.items() if policy & ~os.SCHED_RESET_ON_FORK != os.SCHED_OTHER}
+    assert int(pid) in fast, policies
+    assert len(fast) <= 2, policies
+    for thread in fast:
+        assert policies[thread] == os.SCHED_RR | os.SCHED_RESET_ON_FORK, policies
+        assert os.sched_getparam(thread).sched_priority == 10
+    change()
+    return f"{len(fast)} of {len(threads)} threads in {len(pids)} processes, with SCHED_RR 10 (by {means})"
+
+
+def change(*lines: str) -> None:
+    """Other settings for the service until the next change, by a file beside the unit; it runs with them."""
+    DROP_IN.unlink(missing_ok=True)
+    if lines:
+        DROP_IN.parent.mkdir(parents=True, exist_ok=True)
+        DROP_IN.write_text("\n".join(["[Service]", *lines, ""]))
+    run("systemctl", "daemon-reload")
+    run("systemctl", "reset-failed", UNIT)  # starts by hand count as well
+    run("systemctl", "restart", UNIT)
+
+
+def is_kept_from_eating_all_memory() -> str:
+    """MemoryMax: the one that eats goes, and it listens again.
+
+    Where systemd has no memory controller to hold the limit with, as in a container beside cgroups of the old kind, the
+    kernel's own is asked to hold it.
+    """
+    limit = show("MemoryMax")
+    assert limit == str(768 << 20), limit
+    means, pid, kept = "systemd", show("MainPID"), None
+    group = Path("/sys/fs/cgroup", show("ControlGroup").lstrip("/"))
+    if not (group / "memory.max").exists():
+        means = "the kernel in systemd's place"
+        room = Path("/run/memory")
+        room.mkdir(exist_ok=True)
+        run("mount", "-t", "cgroup", "-o", "memory", "none", str(room))
+        kept = room / "check-appliance"
+        kept.mkdir(exist_ok=True)
+        (kept / "memory.limit_in_bytes").write_text(limit)
+        for process in (group / "cgroup.procs").read_text().split():
+            (kept / "cgroup.procs").write_text(process)
+    since, moment = cursor(), time.monotonic()
+    run("systemctl", "kill", "-s", "USR2", "--kill-who=main", UNIT)
+    listens_again(pid)
+    took = time.monotonic() - moment
+    assert "status=9/KILL" in journal(since), journal(since)
+    if kept is not None:
+        until(lambda: not (kept / "cgroup.procs").read_text(), 30, "the end of all in the group")
+        kept.rmdir()
+    return f"killed at {int(limit) >> 20} MB (by {means}), listening again after {took:.1f} s"
+
+
+def serves_home_assistant() -> str:
+    """The Wyoming server as a service: it says what it is, is confined, and tells a taken port before it loads."""
+    began = time.monotonic()
+    run("systemctl", "start", WYOMING)
+    took = time.monotonic() - began
+    with socket.create_connection(("127.0.0.1", 10_300), 30) as client:
+        client.sendall(b'{"type": "describe"}\n')
+        said = client.recv(65_536)
+        assert said.startswith(b'{"type": "info"'), said
+    assert not [name for name in ("appliance", "root") if show("User", WYOMING) == name]
+    found = exposure(WYOMING)
+    run("systemctl", "stop", WYOMING)
+    assert show("Result", WYOMING) == "success"
+    with socket.create_server(("127.0.0.1", 10_300)):
+        began = time.monotonic()
+        failed = run("systemctl", "start", WYOMING, check=False)
+        refused = time.monotonic() - began
+        assert "failed" in failed, failed
+        assert "cannot listen there" in run("journalctl", "-q", "-o", "cat", "-u", WYOMING)
+    run("systemctl", "stop", WYOMING)
+    return f"READY after {took:.1f} s, a taken port is told after {refused:.1f} s; {found}"
+
+
+def exposure(unit: str = UNIT) -> str:
+    """What systemd says of a running service."""
+    return run("systemd-analyze", "--no-pager", "security", unit).strip().splitlines()[-1].lstrip("→ ")
 
 
 def has_its_credential() -> str:
@@ -271,13 +327,18 @@ CHECKS = (
     installs_and_starts,
     hears_acts_and_speaks,
     is_sandboxed,
+    hurries_where_it_must,
     has_its_credential,
     reaches_its_broker_only,
     comes_back_after_a_kill,
     is_watched,
+    is_kept_from_eating_all_memory,
     reloads,
     has_a_safe_mode,
+    serves_home_assistant,
     stops_cleanly,
+    updates_itself,
+    comes_back_from_a_bad_update,
     upgrades,
     goes_without_a_trace,
 )
@@ -296,8 +357,8 @@ def main() -> None:
                 if not good:
                     break
                 site = next(Path("/opt/appliance/current/.venv/lib").glob("python*/site-packages"))
-                (site / "check_hang.py").write_text(HANG)
-                (site / "check_hang.pth").write_text("import check_hang\n")
+                (site / "check_faults.py").write_text(FAULTS)
+                (site / "check_faults.pth").write_text("import check_faults\n")
                 run("systemctl", "restart", UNIT, check=False)
     (CHECK / "journal").write_text(run("journalctl", "-q", "-o", "short-monotonic", "--no-pager", check=False))
 

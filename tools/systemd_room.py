@@ -1,4 +1,4 @@
-"""A virtual microphone and loudspeaker for a whole machine, and somebody who says a recording when asked.
+"""A virtual microphone and loudspeaker for a whole machine, and somebody who says what is asked for.
 
 Runs inside the machine that `tools.check_systemd` boots: ALSA's devices are pipes below /run then, for every user.
 """
@@ -13,11 +13,10 @@ from appliance.audio.files import read_pcm
 from tools.alsa_files import AlsaFiles
 
 
-def main(recording: Path, wish: Path) -> None:
-    """Be the room, and say the recording whenever the file `wish` is there."""
+def main(recordings: Path, wish: Path) -> None:
+    """Be the room, and say the recording that the file `wish` names, whenever it is there."""
     os.umask(0)
     tempfile.tempdir = "/run"
-    pcm = read_pcm(recording)
     with AlsaFiles() as room:
         home = Path(room.environment["HOME"])
         home.chmod(0o755)
@@ -26,8 +25,9 @@ def main(recording: Path, wish: Path) -> None:
         Path("/etc/asound.conf").write_text((home / ".asoundrc").read_text())
         while True:
             if wish.exists():
+                name = wish.read_text()
                 wish.unlink()
-                room.speak(pcm)
+                room.speak(read_pcm(recordings / f"{name}.wav"))
             time.sleep(0.1)
 
 
