@@ -104,6 +104,14 @@ def test_a_slow_end_is_no_failure_that_leads_to_safe_mode() -> None:
         assert done.returncode == code
 
 
+@pytest.mark.parametrize("name", ["appliance-update@.service", "appliance-settle.service"])
+def test_who_updates_may_ask_the_appliance_how_it_is(name: str) -> None:
+    """Root without CAP_DAC_OVERRIDE may not write to a socket of mode 0660 that is another user's."""
+    service = lines_of("Service", FOLDER / name)
+    assert "CapabilityBoundingSet=" in service
+    assert "SupplementaryGroups=appliance" in service
+
+
 def test_repeated_failure_leads_to_safe_mode_and_a_clean_end_out_of_it() -> None:
     assert "OnFailure=appliance-safe.service" in lines_of("Unit")
     service = dict(line.partition("=")[::2] for line in lines_of("Service"))
