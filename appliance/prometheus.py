@@ -44,6 +44,9 @@ def _lines(status: Status, processor_s: float) -> Iterator[str]:
     yield from _one("processor_seconds_total", "counter", "Processor time used, without the voice.", processor_s)
     help_ = "What keeps it from hearing or answering; 0: it is well."
     yield from _one("problems", "gauge", help_, len(status.problems))
+    if (found := status.self_test) is not None:
+        help_ = "1: the newest self-test woke by its wake word."
+        yield from _one("self_test_passed", "gauge", help_, int(found.passed), {"version": found.version})
     if status.now is not None:
         yield from _now(status.now)
         yield from _counted(status.now.metrics)

@@ -41,6 +41,7 @@ from appliance.status import (
     problems_of,
 )
 from appliance.understanding.language_folder import NONE, chosen_models
+from appliance.update import tested
 from appliance.worker import ThreadWorker, Worker
 
 _LOGGER = logging.getLogger(__name__)
@@ -124,6 +125,7 @@ class Reporting:
             pid=os.getpid(),
             uptime_s=int(self.uptime_s),
             problems=problems_of(now) + ((loaded.safe_mode,) if loaded.safe_mode else ()),
+            self_test=tested.load(),
             now=now,
         )
 

@@ -257,6 +257,20 @@ class Now(Struct, frozen=True, kw_only=True):
     buffers: tuple[BufferStatus, ...]
 
 
+class SelfTest(Struct, frozen=True, kw_only=True):
+    """What the newest `appliance update self-test` found since the machine started."""
+
+    version: str
+    """Which was tested: that in use, or one that was to be."""
+
+    at: str
+    """RFC 3339 in UTC."""
+
+    passed: bool
+    problem: str | None = None
+    """Why not, in one sentence."""
+
+
 class Status(Struct, frozen=True, kw_only=True):
     """The document: one JSON object."""
 
@@ -266,6 +280,9 @@ class Status(Struct, frozen=True, kw_only=True):
     uptime_s: int
     problems: tuple[str, ...]
     """What keeps it from hearing or answering, a sentence each; empty: it is well."""
+
+    self_test: SelfTest | None = None
+    """Null: none was made."""
 
     now: Now | None
     """Null when the frame loop does not answer."""

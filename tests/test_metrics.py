@@ -13,7 +13,7 @@ import pytest
 
 from appliance.metrics_server import LARGEST_REQUEST_BYTES, MetricsServer
 from appliance.prometheus import page
-from appliance.status import Metrics
+from appliance.status import Metrics, SelfTest
 from tests.test_status import NOW, lost, with_now
 
 WAIT_S = 5.0
@@ -69,6 +69,13 @@ class TestPage:
         silent = samples(page(with_now(None), processor_s=0))
         assert silent["appliance_problems"] == 1
         assert not any(name.startswith("appliance_wakes") for name in silent), "no zeros that were not counted"
+
+    @pytest.mark.parametrize("problem", [None, "self-test: no wake"])
+    def test_the_newest_self_test_is_told(self, problem: str | None) -> None:
+        found = SelfTest(version="1.3", at="2026-01-01T12:00:00Z", passed=problem is None, problem=problem)
+        told = samples(page(msgspec.structs.replace(with_now(None), self_test=found), processor_s=0))
+        assert told['appliance_self_test_passed{version="1.3"}'] == (problem is None)
+        assert "appliance_self_test_passed" not in page(with_now(None), processor_s=0).decode()
 
     def test_a_name_cannot_break_out_of_its_label(self) -> None:
         odd = msgspec.structs.replace(with_now(None), device_id='a"} 1\nb\\')

@@ -36,6 +36,7 @@ from appliance.status import (
     Priorities,
     Recent,
     Room,
+    SelfTest,
     SpeakerStatus,
     Status,
     ThreadStatus,
@@ -239,6 +240,13 @@ class TestPage:
         assert "problem" not in shown
         assert "None" not in shown
         assert len(lines) <= 40
+
+    def test_the_newest_self_test_is_told(self) -> None:
+        good = SelfTest(version="1.2", at="2026-01-01T12:00:00Z", passed=True)
+        bad = msgspec.structs.replace(good, passed=False, problem="self-test: no wake by computer")
+        shown = [cli.page(msgspec.structs.replace(with_now(NOW), self_test=found)) for found in (good, bad)]
+        assert "self-test    passed, version 1.2, 2026-01-01T12:00:00Z" in shown[0].splitlines()
+        assert "self-test    self-test: no wake by computer, version 1.2, 2026-01-01T12:00:00Z" in shown[1].splitlines()
 
     def test_turns_and_buffers_are_columns(self) -> None:
         lines = [line.split() for line in cli.page(with_now(NOW)).splitlines()]

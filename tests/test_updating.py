@@ -15,6 +15,7 @@ from appliance.events import UpdateStep
 from appliance.facts import StageFailed
 from appliance.mqtt.discovery import Appearance, announcements
 from appliance.mqtt.topics import Topics
+from appliance.update import tested
 from appliance.update.progress import Progress
 from appliance.updating import Updating
 
@@ -97,3 +98,16 @@ def test_home_assistant_is_shown_what_the_appliance_publishes() -> None:
     )
     (payload,) = announcements(shown, "homeassistant", "device").values()
     assert json.loads(payload)["components"]["update"]["state_topic"] == "voice/kitchen/update"
+
+
+@pytest.mark.parametrize("problem", [None, "self-test: no wake by computer, said 3 times by the voice"])
+def test_what_the_self_test_found_is_kept_for_the_running_appliance(tmp_path: Path, problem: str | None) -> None:
+    file = tmp_path / "self-test.json"
+    assert tested.load(file) is None
+    tested.keep(problem, file)
+    found = tested.load(file)
+    assert found is not None
+    assert (found.version, found.passed, found.problem) == (__version__, problem is None, problem)
+    file.write_bytes(b"{")
+    assert tested.load(file) is None
+    tested.keep(problem, tmp_path / "no such folder" / "self-test.json")

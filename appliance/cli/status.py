@@ -76,6 +76,8 @@ def page(status: Status) -> str:
         f"appliance {status.version}, device.id {status.device_id}, process {status.pid}, up {_span(status.uptime_s)}",
         *(f"problem      {problem}" for problem in status.problems),
     ]
+    if (found := status.self_test) is not None:
+        lines.append(f"self-test    {'passed' if found.passed else found.problem}, version {found.version}, {found.at}")
     if status.now is not None:
         lines += [*_facts(status.now), "", *_turns(status.now.turns), "", *_buffers(status.now.buffers)]
     return "\n".join("".join(sign if sign.isprintable() else "?" for sign in line).rstrip() for line in lines)

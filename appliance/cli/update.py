@@ -14,9 +14,10 @@ import msgspec
 
 from appliance import __version__, safe_file
 from appliance.config_files import LoadedConfig
-from appliance.errors import UpdateError
+from appliance.errors import ApplianceError, UpdateError
 from appliance.self_test import self_test
 from appliance.status_socket import ask_daemon, candidates
+from appliance.update import tested
 from appliance.update.machine import SystemMachine
 from appliance.update.places import Place, place_of
 from appliance.update.progress import PROGRESS, Progress
@@ -59,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, config: LoadedConfig) -> int:
     """Do what the action says. Raises ApplianceError."""
     if args.action == "self-test":
-        self_test(config)
+        _test(config)
         print(f"version {__version__} wakes", file=sys.stderr)
         return 0
     versions = Versions(args.root)
@@ -72,6 +73,15 @@ def run(args: argparse.Namespace, config: LoadedConfig) -> int:
     else:
         _check_or_apply(args.action, _place(args.origin, config), updater, config)
     return 0
+
+
+def _test(config: LoadedConfig) -> None:
+    try:
+        self_test(config)
+    except ApplianceError as error:
+        tested.keep(str(error))
+        raise
+    tested.keep(None)
 
 
 def tell(progress: Progress, file: Path = PROGRESS) -> None:
