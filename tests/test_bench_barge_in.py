@@ -14,6 +14,7 @@ def outcome(
         number=number,
         level_db=-6,
         drive=0.5,
+        before_s=5.0 if number else 3.0,
         over=over,
         woken=woken,
         right=right,
@@ -51,12 +52,13 @@ def test_over_the_voice_and_in_silence_are_counted_apart() -> None:
         for n in range(4)
         for over in (False, True)
     ]
-    silence, over, drive, told, after = _table(outcomes)
+    silence, over, warm, cold, told, after = _table(outcomes)
     assert silence.startswith("   -6 dB, in silence: woken 4 of 4")
     assert "order right 2 of 4" in silence
     assert over.startswith("   -6 dB, over the voice: woken 3 of 4")
     assert "of the woken 2 of 3" in over
-    assert drive.startswith("  over the voice, all levels, drive 0.5: woken 3 of 4")
+    assert warm.startswith("  over the voice, -6 dB, drive 0.5, 4 s and more heard before: woken 3 of 3")
+    assert cold.startswith("  over the voice, -6 dB, drive 0.5, 4 s or less heard before: woken 0 of 1")
     assert told == "  told to be silent 4 times, after the detection: 20 to 20 ms (median 20, p95 20)"
     assert after == "    after the end of the word: 220 to 220 ms (median 220, p95 220)"
 

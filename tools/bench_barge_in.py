@@ -11,6 +11,7 @@ What stands in FILE is not run again. --canceller: own (default); none; speex (n
 
 import argparse
 import dataclasses
+import itertools
 import json
 import sys
 import tempfile
@@ -51,6 +52,9 @@ AFTER_S: Final = 1.5
 EDGE_S: Final = 0.1
 """A clip begins and ends so long before and after its word."""
 
+WARM_S: Final = 4.0
+"""So much of the device's voice the canceller, which begins as new, has to have heard to know the room."""
+
 PROGRESS_CASES: Final = 30
 LATEST_S: Final = 1.0
 """So long after its end the wake word may be detected."""
@@ -79,6 +83,9 @@ class Outcome:
     number: int
     level_db: int
     drive: float
+    before_s: float
+    """When the wake word began, and since when the canceller heard the device."""
+
     over: bool
     """The device spoke; else the same in silence."""
 
@@ -159,10 +166,14 @@ def _table(outcomes: Sequence[Outcome]) -> Iterator[str]:
             row = [outcome for outcome in outcomes if (outcome.level_db, outcome.over) == (level_db, over)]
             if row:
                 yield f"  {level_db:>3} dB{', over the voice' if over else ', in silence'}: {_counted(row)}"
-    for drive in DRIVES:
-        row = [outcome for outcome in outcomes if outcome.drive == drive and outcome.over]
+    for drive, is_warm, level_db in itertools.product(DRIVES, (True, False), LEVELS_DB):
+        rows = [
+            outcome for outcome in outcomes if outcome.over and (outcome.drive, outcome.level_db) == (drive, level_db)
+        ]
+        row = [outcome for outcome in rows if (outcome.before_s >= WARM_S) is is_warm]
         if row:
-            yield f"  over the voice, all levels, drive {drive}: {_counted(row)}"
+            heard = f"{WARM_S:.0f} s {'and more' if is_warm else 'or less'} heard before"
+            yield f"  over the voice, {level_db} dB, drive {drive}, {heard}: {_counted(row)}"
     silent = [outcome.silent_ms for outcome in outcomes if outcome.silent_ms is not None]
     after = [outcome.after_word_ms for outcome in outcomes if outcome.after_word_ms is not None]
     if silent:
@@ -255,6 +266,7 @@ def _judged(case: Case, events: Sequence[Event], *, over: bool) -> Outcome:
         number=case.number,
         level_db=case.level_db,
         drive=case.room.drive,
+        before_s=case.word_s[0],
         over=over,
         woken=bool(hits),
         right=bool(right),
