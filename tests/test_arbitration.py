@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from appliance.arbitration import DEADLINE_FRAMES, PEERS_MAX, ROUND_TRIP_FRAMES, SAME_WORD_FRAMES, Arbiter, Bid
 from appliance.audio.format import FRAME_MS, Frame
-from appliance.events import Event, WakeYielded, event_type
+from appliance.events import ActionDone, Event, WakeYielded, event_type
 from appliance.facts import Yielded
 from tests.fakes import Bench, Heard, ScriptedSpotter, loud, quiet
 
@@ -219,3 +219,28 @@ def test_the_loop_yields_in_silence() -> None:
     ]
     [yielded] = bench.of(WakeYielded)
     assert yielded.frame == 100 + DEADLINE_FRAMES
+
+
+def test_of_two_that_hear_a_command_the_one_that_answers_carries_it_out_and_the_other_does_not() -> None:
+    heard = Heard(texts=("set a timer for ten seconds",), partials={16: "set a timer"})
+    arbiters, benches = dict[str, Arbiter](), dict[str, Bench]()
+
+    def send(sender: str, bid: Bid) -> bool:
+        for name, arbiter in arbiters.items():
+            benches[name].ask(lambda frame, arbiter=arbiter: arbiter.heard(sender, bid, frame))  # type: ignore[misc]
+        return True
+
+    for name in ("bath", "kitchen"):
+        arbiters[name] = Arbiter(name, lambda bid, name=name: send(name, bid))  # type: ignore[misc]
+        benches[name] = Bench(
+            spotter=ScriptedSpotter(100), speech=[range(150, 180)], heard=[heard], arbiter=arbiters[name]
+        )
+    for name, other in (("bath", "kitchen"), ("kitchen", "bath")):
+        arbiters[name].present(other, online=True)
+    levels = {"bath": 800, "kitchen": 16_000}
+    for index in range(400):
+        for name, bench in benches.items():
+            bench.run(index + 1, lambda at, name=name: loud(at, levels[name]) if 70 <= at < 100 else quiet(at))  # type: ignore[misc]
+    assert [len(benches[name].of(ActionDone)) for name in ("bath", "kitchen")] == [0, 1]
+    assert [benches[name].loop.timers for name in ("bath", "kitchen")] == [0, 1]
+    assert [bool(benches[name].speaker.heard) for name in ("bath", "kitchen")] == [False, True]
