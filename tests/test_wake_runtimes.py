@@ -1,6 +1,8 @@
 """The adapters to the model libraries: what they refuse, and that a model behaves the same on each of them."""
 
+import gc
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +112,15 @@ def test_damaged_speech_model_is_refused(store: ModelStore, tmp_path: Path) -> N
     (tmp_path / "model" / "am" / "final.mdl").write_bytes(b"no model")
     with pytest.raises(ModelError, match="Vosk cannot load the model"):
         VoskModel(tmp_path / "model")
+
+
+@pytest.mark.model
+def test_to_begin_anew_leaves_nothing_behind(store: ModelStore) -> None:
+    model = TfliteModel(TfliteFile.read(store.folder("computer") / "computer.tflite", verified=True))
+    counted = []
+    for _ in range(3):
+        for _ in range(50):
+            model.restart()
+        gc.collect()
+        counted.append(sys.getallocatedblocks())
+    assert counted[2] - counted[1] < 50

@@ -153,7 +153,15 @@ def probe(path: str) -> None:
 
 def _interpreter_class() -> Any:
     runtime = choose_runtime([name for name in _RUNTIMES if find_spec(name) is not None], np.__version__)
-    return import_module(f"{runtime}.interpreter").Interpreter
+    interpreter = import_module(f"{runtime}.interpreter").Interpreter
+
+    class WithoutSignatures(interpreter):  # type: ignore[misc, valid-type]
+        """Reading a model's signatures, which nobody here asks for, leaves ten objects behind with each interpreter."""
+
+        def get_signature_list(self) -> dict[str, Any]:
+            return {}
+
+    return WithoutSignatures
 
 
 def _try_in_child(path: Path) -> None:
