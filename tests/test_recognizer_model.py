@@ -113,6 +113,14 @@ def test_what_the_language_does_not_say_is_dictated(recognizer: VoskRecognizer, 
     assert {"grandmother", "fish"} <= set(said.split())
 
 
+def test_dictation_is_the_same_whatever_was_dictated_before(recognizer: VoskRecognizer, say: Say) -> None:
+    noise = np.random.default_rng(0).normal(0.0, 400.0, say("cancel the timer").size)
+    sound = (say("cancel the timer") // 8 + noise).astype(np.int16)
+    first = recognizer.dictate(sound)
+    recognizer.dictate(say("my grandmother likes to eat fish"))
+    assert recognizer.dictate(sound) == first
+
+
 def test_what_was_said_is_understood_to_the_end(recognizer: VoskRecognizer, say: Say) -> None:
     """Recognizer and language together, as the worker uses them: a command, and something that is none."""
     understander = Understander(recognizer, language(), post=lambda result: None)
