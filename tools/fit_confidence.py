@@ -40,7 +40,7 @@ FOLDS = 5
 RIDGE = 1.0
 """Pull towards zero, on features of unit spread: few wrong readings must not make a weight huge."""
 
-THRESHOLDS = ((0.7, 0.4), (0.75, 0.4), (ACT_FROM, CONFIRM_FROM), (0.85, 0.4), (0.9, 0.4), (0.95, 0.5))
+THRESHOLDS = ((0.7, 0.3), (0.8, 0.3), (ACT_FROM, CONFIRM_FROM), (0.85, 0.4), (0.9, 0.3), (0.95, 0.5))
 """From which confidence on to act, and to ask back."""
 
 
