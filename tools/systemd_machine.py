@@ -33,8 +33,8 @@ def journal(since: str = "") -> str:
 
 
 def cursor() -> str:
-    """Where the journal ends now."""
-    return run("journalctl", "-q", "-n", "0", "--show-cursor").partition("cursor: ")[2].strip()
+    """Where the service's journal ends now; after a line of another unit, journalctl would leave out the next one."""
+    return run("journalctl", "-q", "-u", UNIT, "-n", "1", "--show-cursor").rpartition("cursor: ")[2].strip()
 
 
 def until(what: Callable[[], object], seconds: float, why: str) -> float:
