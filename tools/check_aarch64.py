@@ -99,7 +99,8 @@ def check(folder: Path, package: Path) -> bool:
     shutil.copy(recording, root / "said.wav")
     here = gist(replayed([sys.executable], PROJECT, str(recording)))
     program = Path("/opt/appliance/current")
-    inside = f'mount -t proc proc "{root}/proc" && mount --bind /dev "{root}/dev" && exec chroot "{root}" "$@"'
+    mounts = " && ".join(f'mount --rbind /{name} "{root}/{name}"' for name in ("proc", "sys", "dev"))
+    inside = f'{mounts} && exec chroot "{root}" "$@"'
     python = ["unshare", "--mount", "sh", "-c", inside, "sh", f"{program}/.venv/bin/python", "-I"]
     began = time.monotonic()
     there = gist(replayed(python, program, "/said.wav"))
@@ -125,6 +126,9 @@ def main() -> int:
     except Skipped as reason:
         print(f"check-aarch64: skipped: {reason}")
         return 0
+    except RuntimeError as error:
+        print(f"FAIL  {error}")
+        return 1
 
 
 if __name__ == "__main__":
