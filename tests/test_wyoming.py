@@ -646,7 +646,10 @@ def test_the_command_serves_until_it_is_told_to_end(store: ModelStore, capfd: py
             client.sendall(event("describe"))
             assert client.recv(65_536).startswith(b'{"type": "info"')
             process.send_signal(signal.SIGTERM)
-            assert process.wait(WAIT_S) == 0
+            try:
+                assert process.wait(WAIT_S) == 0
+            finally:
+                process.kill()
 
 
 def test_without_the_library_it_says_what_to_type(

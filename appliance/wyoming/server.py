@@ -18,6 +18,10 @@ CONNECTIONS: Final = 8
 RETRY_S: Final = 1.0
 """Pause where no connection can be taken."""
 
+LOOK_UP_S: Final = 0.5
+"""So often the wait for a connection is ended. A signal that comes just before it, or to another thread, does not end
+it, and its handler is run after the wait."""
+
 Converse = Callable[[Wire, Callable[[], bool]], None]
 """Talks with one client to the end of its connection. The second argument says whether the server is ending."""
 
@@ -47,6 +51,7 @@ class Server:
             self._listener = socket.create_server((host, port), family=family, backlog=CONNECTIONS)
         except OSError as error:
             raise ListenError(f"{host}:{port}: cannot listen there ({error}); name another --host or --port") from None
+        self._listener.settimeout(LOOK_UP_S)
         self.port = int(self._listener.getsockname()[1])
 
     def __enter__(self) -> "Server":
@@ -66,6 +71,8 @@ class Server:
         while not self._closing.is_set():
             try:
                 connection, _ = self._listener.accept()
+            except TimeoutError:
+                continue
             except OSError:  # closing, or the process has no descriptor left
                 self._closing.wait(RETRY_S)
                 continue
