@@ -172,6 +172,14 @@ def test_in_the_first_seconds_nobody_is_supposed_to_be_there_unless_the_echo_is_
     assert not faint.canceller.hears_nobody
 
 
+def test_an_echo_alone_is_never_taken_for_a_person_while_the_filter_learns() -> None:
+    talk, played = Talk(), speech(1, 4)
+    heard = echo_of(played)
+    for start in range(0, played.size, FRAME_SAMPLES):
+        talk.hear(heard[start : start + FRAME_SAMPLES], played[start : start + FRAME_SAMPLES])
+        assert talk.canceller.hears_nobody, f"at {start / SAMPLE_RATE_HZ:.2f} s"
+
+
 def test_steady_noise_that_stays_behind_does_not_count_as_echo() -> None:
     talk, played = Talk(), speech(1, 15, 1000.0)
     heard = echo_of(played) + np.random.default_rng(7).normal(0.0, 1200.0, played.size)

@@ -37,8 +37,7 @@ LEAST_SHARE: Final = 10**-2.5
 while. Nobody is understood so far below it."""
 
 LEAST_FRAMES: Final = frames_of_ms(2000)
-"""With fewer nothing is known yet, for the filter still learns: with half of them 3 of 4 self-stops in 10 hours came
-in the second after them."""
+"""With fewer nothing is known yet, for the filter still learns."""
 
 LATEST_FRAMES: Final = frames_of_ms(4000)
 """Where less was heard of the echo in so many frames that something was played, there is none to be feared."""
@@ -76,10 +75,11 @@ class Remainder:
         if self._echo > ECHO_POWER:
             self._shares.append(power / self._echo)
         self._frames += 1
-        if self._frames % EVERY_FRAMES == 0 and self._is_known:
+        if self._frames % EVERY_FRAMES == 0 and len(self._shares) >= LEAST_FRAMES:
             self._usual = max(float(np.percentile(self._shares, USUAL_PERCENT)), LEAST_SHARE)
             self._quiet = float(np.percentile(self._left, QUIET_PERCENT))
-        self._outstanding.append(power > STANDS_OUT_RATIO * (self._usual * self._echo + self._quiet))
+        if self._is_known:
+            self._outstanding.append(power > STANDS_OUT_RATIO * (self._usual * self._echo + self._quiet))
 
     @property
     def is_empty(self) -> bool:
@@ -95,7 +95,7 @@ class Remainder:
 
     @property
     def _is_known(self) -> bool:
-        return len(self._shares) >= LEAST_FRAMES
+        return self._usual > 0.0
 
 
 def _power(samples: NDArray[np.float64]) -> float:
