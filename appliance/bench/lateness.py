@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from appliance import garbage
 from appliance.assembly import Surroundings, build_loop, thread_workers
 from appliance.audio.format import FRAME_MS, FRAMES_PER_S, Frame
 from appliance.audio.speakers import SilentSpeaker
@@ -43,6 +44,7 @@ def lateness(brains: Brains, voice: Voice, frames: Sequence[Frame], seconds: int
         )
         try:
             loop = build_loop(brains, around)
+            garbage.settle()  # as the daemon does
             lines.append(_line("frame loop", _paced(loop.process, frames, seconds)))
             loop.close()
         finally:
