@@ -180,6 +180,15 @@ def test_an_echo_alone_is_never_taken_for_a_person_while_the_filter_learns() -> 
         assert talk.canceller.hears_nobody, f"at {start / SAMPLE_RATE_HZ:.2f} s"
 
 
+def test_a_person_is_heard_while_the_filter_still_learns() -> None:
+    talk, played = Talk(), speech(1, 3)
+    heard = echo_of(played)
+    word = slice(SAMPLE_RATE_HZ * 15 // 10, SAMPLE_RATE_HZ * 17 // 10)
+    heard[word] += np.random.default_rng(3).normal(0.0, 1000.0, SAMPLE_RATE_HZ // 5)
+    talk.hear(heard[: word.stop], played[: word.stop])
+    assert not talk.canceller.hears_nobody
+
+
 def test_steady_noise_that_stays_behind_does_not_count_as_echo() -> None:
     talk, played = Talk(), speech(1, 15, 1000.0)
     heard = echo_of(played) + np.random.default_rng(7).normal(0.0, 1200.0, played.size)
