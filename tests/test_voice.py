@@ -30,6 +30,7 @@ from appliance.voice.simple import SimpleVoice
 from appliance.voice.utterance import NOTHING, Cutter, chunks_of
 from appliance.voice.voice import LONGEST_SENTENCE_CHARACTERS, Cancelled, cleaned, never, split_sentences
 from tests.broker import wait_until
+from tools.soak import own_mb, settle
 
 ENGLISH = LanguageFolder.of("en").settings
 
@@ -614,6 +615,22 @@ def test_piper_says_the_same_twice_and_survives_being_killed(model_folder: Path)
         voice.synthesize("This sentence goes on for so long that the process is killed in the middle of it. " * 10)
     kill.join()
     assert np.array_equal(first, voice.synthesize("Timer set for five minutes."))
+    voice.close()
+
+
+@pytest.mark.model
+def test_sentences_leave_nothing_behind(model_folder: Path) -> None:
+    """Each is of a length that was never said before: 85 kB were kept of each."""
+    voice = PiperVoice(model_folder, deterministic=True)
+    voice.start()
+    pid = child_of_this_process(str(PROGRAM))
+    voice.synthesize("On and on.")
+    settle(pid)
+    before_mb = own_mb(pid)
+    for words in range(1, 25):
+        voice.synthesize(f"{'on ' * words}and on.")
+    settle(pid)
+    assert own_mb(pid) - before_mb < 1.0
     voice.close()
 
 

@@ -28,7 +28,6 @@ from appliance.audio.convert import Converter, resample
 from appliance.audio.format import FRAME_MS, SAMPLE_RATE_HZ, Frame
 from appliance.audio.speakers import SilentSpeaker
 from appliance.bench.speech import ROOM_NOISE_RMS, TURNS, spoken
-from appliance.bench.stages import resident_mb
 from appliance.brains import load_brains, load_voice
 from appliance.config import Mqtt
 from appliance.config_files import LoadedConfig
@@ -51,6 +50,10 @@ would take a day to fill; and what will ring."""
 TALK: Final = "They say that the summer was far too dry for the apples, and the harvest will be late this year."
 
 SAMPLE_EVERY_MINUTES: Final = 10
+REST_LOOKS: Final = 10
+LOOK_S: Final = 0.02
+"""So many in a row that find a process asleep: it is at rest."""
+
 WARM_MINUTES: Final = 60
 WEEK_HOURS: Final = 24 * 7
 
@@ -69,10 +72,10 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """Of sound."""
 
     memory_mb: float
-    """Resident, of the daemon."""
+    """The daemon's own, see `own_mb`."""
 
     voice_mb: float
-    """Resident, of its voice."""
+    """The same of its voice."""
 
     allocated_kb: float
     """What it has of malloc and not given back: resident memory moves by pages, and with what lies between."""
@@ -141,14 +144,16 @@ class Room:
         self._minutes = round(hours * 60)
         self._state = State.IDLE
         self._woken_ms: dict[int, float] = {}
-        self._noise = np.random.default_rng(1).normal(0.0, ROOM_NOISE_RMS / 32768, (MINUTE_S * RATE_HZ, 2))
-        self._noise = self._noise.astype(np.float32)
+        noise = np.random.default_rng(1).normal(0.0, ROOM_NOISE_RMS / 32768, (MINUTE_S * RATE_HZ, 2))
+        self._noise = noise.astype(np.float32)
+        self._minute = np.empty_like(self._noise)  # the same each time: what grows is to be the appliance
 
     def frames(self) -> Iterator[Frame]:
         """All of it."""
         converter, block = Converter(RATE_HZ, 2), RATE_HZ // 50
         for minute in range(self._minutes):
-            sound = self._noise.copy()
+            sound = self._minute
+            np.copyto(sound, self._noise)
             self._command = minute % len(self._commands)
             self._began_ms = minute * MINUTE_S * 1000
             self.commands += 1
@@ -201,20 +206,38 @@ class Room:
 
 
 def sample(hours: float) -> Sample:
-    """The size of this process now."""
-    gc.collect()
+    """The size of this process now, when its voice has ended what it is at: answers are made ahead at any time."""
     children = [child for path in Path("/proc/self/task").glob("*/children") for child in path.read_text().split()]
-    names = {child: Path("/proc", child, "cmdline").read_bytes() for child in children}
-    voice = sum(resident_mb(child) for child, name in names.items() if b"piper" in name)
+    voices = [int(child) for child in children if b"piper" in Path("/proc", child, "cmdline").read_bytes()]
+    for voice in voices:
+        settle(voice)
+    gc.collect()
     return Sample(
         hours=round(hours, 3),
-        memory_mb=round(resident_mb(), 3),
-        voice_mb=round(voice, 3),
+        memory_mb=round(own_mb(os.getpid()), 3),
+        voice_mb=round(sum(own_mb(voice) for voice in voices), 3),
         allocated_kb=round(_allocated_bytes() / 1024, 1),
         blocks=sys.getallocatedblocks(),
         threads=threading.active_count(),
         descriptors=len(os.listdir("/proc/self/fd")),
     )
+
+
+def settle(process: int) -> None:
+    """Wait until it is at rest: none of its threads works, or would if it were its turn."""
+    looks = 0
+    while looks < REST_LOOKS:
+        time.sleep(LOOK_S)
+        states = [
+            task.read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{process}").glob("task/*/stat")
+        ]
+        looks = 0 if {"R", "D"}.intersection(states) else looks + 1
+
+
+def own_mb(process: int) -> float:
+    """Resident, but for what lies in files, which the kernel drops and reads again as it likes."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith(("RssAnon:", "RssShmem:"))) / 1024
 
 
 class _Mallinfo(ctypes.Structure):
@@ -278,7 +301,7 @@ def settings(folder: Path, port: int) -> LoadedConfig:
     loaded = config_files.load(None)
     config = msgspec.structs.replace(
         loaded.config,
-        device=msgspec.structs.replace(loaded.config.device, id="soak"),
+        device=msgspec.structs.replace(loaded.config.device, id=f"soak-{os.getpid()}"),
         mqtt=Mqtt(host="127.0.0.1", port=port),
     )
     return LoadedConfig(config=config, folder=loaded.folder, state=folder)
