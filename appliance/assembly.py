@@ -64,6 +64,9 @@ class Workers:
     """Who does the slow work."""
 
     recognition: Worker
+    dictation: Worker
+    """Given its jobs by recognition, which ends first."""
+
     action: Worker
     voice: Worker
     clips: Worker
@@ -88,13 +91,23 @@ class Workers:
 
     @property
     def _all(self) -> tuple[Worker, ...]:
-        return (self.recognition, self.action, self.voice, self.clips, self.memory, self.ducking, self.loading)
+        return (
+            self.recognition,
+            self.dictation,
+            self.action,
+            self.voice,
+            self.clips,
+            self.memory,
+            self.ducking,
+            self.loading,
+        )
 
 
 def inline_workers(inbox: Inbox) -> Workers:
     """Everything at once in the caller's thread."""
     return Workers(
         recognition=InlineWorker("recognition", failed=inbox.failed),
+        dictation=InlineWorker("dictation", failed=inbox.failed),
         action=InlineWorker("action", failed=inbox.failed),
         voice=InlineWorker("voice", failed=inbox.failed),
         clips=InlineWorker("clips", failed=inbox.failed),
@@ -108,6 +121,7 @@ def thread_workers(inbox: Inbox) -> Workers:
     """A thread for each."""
     return Workers(
         recognition=ThreadWorker("recognition", capacity=RECOGNITION_INBOX, failed=inbox.failed),
+        dictation=ThreadWorker("dictation", capacity=RECOGNITION_INBOX, failed=inbox.failed),
         action=ThreadWorker("action", capacity=ACTION_INBOX, failed=inbox.failed),
         voice=ThreadWorker("voice", capacity=VOICE_INBOX, failed=inbox.failed),
         clips=ThreadWorker("clips", capacity=CLIPS_INBOX, failed=inbox.failed),
@@ -238,6 +252,7 @@ def _understander(brains: Brains, around: Surroundings) -> Understander:
         detector=brains.detector.another(),
         risky=brains.home.is_risky,
         tracer=around.tracer,
+        dictation=around.workers.dictation,
     )
 
 

@@ -81,6 +81,8 @@ LEDGER = (
         "listening: chunk, in the ring", ms_of_frames(CHUNK_FRAMES), 50, "fewer, cheaper calls", "never: fed at once"
     ),
     Buffer("worker: _jobs of recognition", _INBOX_MS, 0, "a busy recognizer", "the newest chunk goes, LoadShed"),
+    Buffer("worker: _jobs of dictation", _INBOX_MS, 0, "a busy dictation", "it is done again when it is needed"),
+    Buffer("dictating: text", None, 0, "what was dictated, for the one who waits", "never: one text"),
     Buffer("worker: _jobs of actions", None, 0, f"{ACTION_INBOX} actions in a row", "refused, ActionDone tells"),
     Buffer("worker: _jobs of the voice", None, 0, f"{VOICE_INBOX} answers in a row", "refused, Failed tells"),
     Buffer("worker: _jobs of clips", CLIPS_INBOX * _CLIP_MS, 0, "a busy disk", "the newest sound goes, Failed tells"),

@@ -14,6 +14,7 @@ from appliance.audio.format import SAMPLE_RATE_HZ, SILENT_DBFS, Frame, Pcm, fram
 from appliance.audio.noise_floor import level_range_db
 from appliance.audio.ring import Ring
 from appliance.dialog_handlers import PRE_ROLL_FRAMES
+from appliance.dictating import Dictating
 from appliance.facts import (
     CommandBegan,
     CommandEnded,
@@ -29,12 +30,12 @@ from appliance.intent import Completion, Intent
 from appliance.speech.detector import SpeechDetector, surely_speech
 from appliance.speech.endpoint import BACKGROUND_FRAMES, Began, Endpointer, background_dbfs, person_dbfs
 from appliance.speech.missed import Span, missed_s
-from appliance.speech.recognizer import Hypotheses, Recognizer
+from appliance.speech.recognizer import Hypotheses, Recognizer, dictated
 from appliance.trace import Tracer
-from appliance.understanding.confidence import Decision, Judgement, Spoken, clear, judged
+from appliance.understanding.confidence import SHORT_PHONES, Decision, Judgement, Spoken, clear, judged
 from appliance.understanding.language import Language
 from appliance.understanding.reading import Reader, Reading
-from appliance.worker import Worker
+from appliance.worker import InlineWorker, Worker
 
 CHUNK_FRAMES = frames_of_ms(40)
 """The recognizer is fed 40 ms at a time, for the end of a command hangs on what it understood: a fifth more processor
@@ -78,9 +79,11 @@ class _Utterance:
     intent: Intent | None = None
     """What was understood so far, and what it means when nothing more is said."""
 
+    looked_at: tuple[str, bool] | None = None
+    """The text that was looked ahead at, and whether it was settled."""
+
     foreseen: Intent | None = None
-    foreseen_at: int = 0
-    """What was prepared, and the last frame of speech before it."""
+    """What was prepared."""
 
 
 class Listening:
@@ -145,7 +148,12 @@ class Listening:
             self._person_dbfs if order.goes_on else self._measure(order.at_frame, background_from)
         )
         work, after_wake, last, called = self._understander, order.after_wake, order.last, order.called
-        utterance.whole = self._worker.submit(lambda: work().begin(after_wake, last, called=called))
+
+        def job() -> None:
+            work().begin(after_wake, last, called=called)
+            work().prepare()
+
+        utterance.whole = self._worker.submit(job)
 
     def _measure(self, at_frame: int, background_from: int) -> float:
         """How loud is the background, and the person who said the wake word?"""
@@ -198,11 +206,7 @@ class Listening:
             return
         self._feed(utterance, frame)
         command, turn = self._command(utterance, frame), utterance.turn
-        foreseen = utterance.foreseen is not None and utterance.foreseen_at == self._endpointer.last_speech
-        if not (
-            utterance.whole
-            and self._worker.submit(lambda: self._understander().finish(turn, command, foreseen=foreseen))
-        ):
+        if not (utterance.whole and self._worker.submit(lambda: self._understander().finish(turn, command))):
             self._give_up()
 
     def cancel(self) -> None:
@@ -224,13 +228,18 @@ class Listening:
             self.slow_since = None
 
     def _foresee(self, utterance: _Utterance, index: int) -> list[Fact]:
-        """The person may be done: get ready for what was said so far. Once for each meaning."""
-        intent = utterance.intent
-        if self.slow_since is not None or intent is None or intent == utterance.foreseen or not self._endpointer.pauses:
+        """The person may be done: get ready for what was said so far. Once for each text, and for each meaning."""
+        if self.slow_since is not None or not self._endpointer.pauses:
             return []
-        utterance.foreseen, utterance.foreseen_at = intent, self._endpointer.last_speech
-        command, text = self._command(utterance, index), utterance.text
-        self._worker.submit(lambda: self._understander().look_ahead(text, command))
+        text, settled = utterance.text, self._endpointer.settled
+        if (text, settled) != utterance.looked_at:
+            utterance.looked_at = (text, settled)
+            said = self._command(utterance, utterance.fed_to - 1)
+            self._worker.submit(lambda: self._understander().look_ahead(text, said, settled=settled))
+        intent = utterance.intent
+        if intent is None or intent == utterance.foreseen:
+            return []
+        utterance.foreseen = intent
         return [Foreseen(frame=index, turn=utterance.turn, intent=intent)]
 
     def _command(self, utterance: _Utterance, last: int) -> Pcm:
@@ -285,7 +294,7 @@ class Heard:
 
 
 class Understander:
-    """The worker's side: audio in, text and intent out as posted facts. Everything runs on the worker."""
+    """The worker's side: audio in, text and intent out as posted facts. Everything but dictation runs on the worker."""
 
     def __init__(
         self,
@@ -297,6 +306,7 @@ class Understander:
         detector: SpeechDetector | None = None,
         risky: Callable[[Intent], bool] = lambda intent: False,
         tracer: Tracer | None = None,
+        dictation: Worker | None = None,
     ) -> None:
         """Who listens, and to which language.
 
@@ -308,6 +318,7 @@ class Understander:
             detector: tells when somebody spoke, and so whether words were missed; without it much is dictated.
             risky: tells the intents that are asked about before anything is done.
             tracer: is told what was handed on.
+            dictation: dictates, while the recognition goes on; None: it waits for it.
         """
         self._recognizer = recognizer
         self._language = language
@@ -319,8 +330,10 @@ class Understander:
         self._after_wake = False
         self._called = False
         self._last: Intent | None = None
-        self._ahead: str | None = None
         self._heard_samples = 0
+        self._free_text: str | None = None
+        """What dictation heard, where the utterance was dictated to its end."""
+        self._dictating = Dictating(recognizer.dictation, dictation or InlineWorker("dictation", failed=_silently))
 
     def begin(self, after_wake: bool, last: Intent | None = None, *, called: bool = False) -> None:
         """Make the recognizer ready for an utterance.
@@ -333,14 +346,19 @@ class Understander:
         self._after_wake = after_wake
         self._called = after_wake or called
         self._last = last
-        self._ahead = None
+        self._free_text = None
+        self._dictating.drop()
         self._heard_samples = 0
         self._recognizer.begin(after_wake=after_wake)
 
+    def prepare(self) -> None:
+        """Get ready for dictation, while the person begins to speak."""
+        self._dictating.prepare()
+
     def hear(self, pcm: Pcm) -> str:
         """Feed it; returns what was understood so far."""
-        self._heard_samples += pcm.size
-        return self._recognizer.accept(pcm)
+        self._dictating.feed(pcm)
+        return self._recognize(pcm)
 
     def accept(self, turn: int, pcm: Pcm, last: int) -> None:
         """Feed it samples that end with frame `last`; what was understood so far is posted, unless it is nothing."""
@@ -355,26 +373,26 @@ class Understander:
             )
         )
 
-    def look_ahead(self, text: str, command: Pcm) -> None:
-        """The person may be done: dictate now what will be held against dictation when it is so, for that takes long.
+    def look_ahead(self, text: str, said: Pcm, *, settled: bool) -> None:
+        """The person may be done: dictate from now on what will be held against dictation when it is so.
 
-        `text`, `command`: what was understood so far, and its samples.
+        Args:
+            text: what was understood so far.
+            said: all samples of the command that the recognizer was fed.
+            settled: of this silence there was enough for no further word of what was said before it to be expected.
         """
-        reading = self._reader.read([text], [0.0]) if self._reader else None
-        # Nothing tells yet when these words were said: they may be all.
-        if reading is not None and clear(reading, Spoken(missed_s=0.0, range_db=level_range_db(command))) is None:
-            self._ahead = self._recognizer.dictate(command)
+        if self._is_clear(text, said):
+            self._dictating.drop()
+        elif not self._dictating.goes_on and (settled or self._is_short(text)):
+            self._dictating.begin(said)
 
-    def finish(self, turn: int, command: Pcm, *, foreseen: bool = False) -> None:
+    def finish(self, turn: int, command: Pcm) -> None:
         """Make text and intent of the utterance, post them, and be ready for the next one.
 
         Args:
             turn: number of the turn that the result belongs to.
             command: the utterance's samples after the wake word, for a second look when the first was not understood.
-            foreseen: nothing was said since it looked ahead.
         """
-        if not foreseen:
-            self._ahead = None
         heard = self.understand(command)
         if self._tracer:
             self._tracer.hand_off("recognizer", "language", -1, heard.text)
@@ -413,15 +431,15 @@ class Understander:
             # The wake word itself was misheard, perhaps together with the command: listen to the command alone.
             self._recognizer.begin(after_wake=False)
             self._heard_samples = 0
-            self.hear(command)
+            self._recognize(command)
             hypotheses = self._recognizer.finish()
             heard = self._clear(hypotheses, command)
         if heard is not None:
             return heard
-        dictated = self._dictated(command) if hypotheses.texts else ""
-        if not dictated:
+        free_text = self._dictated(command) if hypotheses.texts else ""
+        if not free_text:
             return Heard(text="", reason="no_speech")
-        return self._second_look(hypotheses, dictated)
+        return self._second_look(hypotheses, free_text)
 
     def _for_us(self, heard: Heard) -> Heard:
         """A greeting, thanks and the like are said to everybody: refused unless the appliance was called."""
@@ -447,11 +465,31 @@ class Understander:
                 return replace(Heard.literally(intent), sure=True)
         return None
 
+    def _recognize(self, pcm: Pcm) -> str:
+        self._heard_samples += pcm.size
+        return self._recognizer.accept(pcm)
+
+    def _is_short(self, text: str) -> bool:
+        """It takes dictation even where it is a whole sentence of the language."""
+        return self._reader is not None and self._reader.phones(text) < SHORT_PHONES
+
+    def _is_clear(self, text: str, said: Pcm) -> bool:
+        """It takes no dictation if no more is said. Nothing tells yet when these words were said: they may be all."""
+        if self._language.match(text) is None:
+            return False
+        reading = self._reader.read([text], [0.0]) if self._reader else None
+        spoken = Spoken(missed_s=0.0, range_db=level_range_db(said))
+        return self._reader is None or (reading is not None and clear(reading, spoken) is not None)
+
     def _dictated(self, command: Pcm) -> str:
         """Free dictation of the utterance, heard once."""
-        if self._ahead is None:
-            self._ahead = self._recognizer.dictate(command)
-        return self._ahead
+        if self._free_text is None:
+            if not self._dictating.goes_on:
+                self._dictating.begin(command)
+            text = self._dictating.text()
+            # Where there was no room for it, or it failed: what fails again is told.
+            self._free_text = dictated(self._recognizer, command) if text is None else text
+        return self._free_text
 
     def _question(self, heard: Heard) -> str | None:
         if heard.intent is not None and heard.decision is not Decision.REFUSE and self._risky(heard.intent):
@@ -480,22 +518,26 @@ class Understander:
             return None
         return _understood(reading, judgement, sure=reading.cost == 0.0 and judgement.confidence >= SURE)
 
-    def _second_look(self, hypotheses: Hypotheses, dictated: str) -> Heard:
+    def _second_look(self, hypotheses: Hypotheses, free_text: str) -> Heard:
         """What is not clear is held against free dictation."""
         reading = self._reader.read(hypotheses.texts, hypotheses.likelihoods) if self._reader else None
         judgement = None
         if self._reader and reading:
-            judgement = judged(reading, self._reader.apart(dictated, reading.intent))
+            judgement = judged(reading, self._reader.apart(free_text, reading.intent))
             if judgement.decision is not Decision.REFUSE:
                 return _understood(reading, judgement, sure=reading.cost == 0.0)
-        nearest = self._language.nearest(dictated)
+        nearest = self._language.nearest(free_text)
         return Heard(
-            text=dictated,
+            text=free_text,
             confidence=judgement.confidence if judgement else None,
             reason="low_confidence" if reading and reading.cost == 0.0 else "not_understood",
             nearest=nearest[0] if nearest else None,
             score=round(nearest[1], 3) if nearest else None,
         )
+
+
+def _silently(name: str, error: Exception) -> None:
+    """What fails in dictation is done once more, where it is told."""
 
 
 def _understood(reading: Reading, judgement: Judgement, *, sure: bool) -> Heard:

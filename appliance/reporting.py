@@ -157,6 +157,7 @@ class Reporting:
         counted = {
             "audio.microphone: _queue": self._source.waiting,
             "worker: _jobs of recognition": _waiting(self._workers.recognition),
+            "worker: _jobs of dictation": _waiting(self._workers.dictation),
             "worker: _jobs of actions": _waiting(self._workers.action),
             "worker: _jobs of the voice": _waiting(self._workers.voice),
             "worker: _jobs of clips": _waiting(self._workers.clips),

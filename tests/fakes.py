@@ -189,9 +189,27 @@ class ScriptedRecognizer:
         words = tuple((span,) for span in self._now.said or [(0.0, 1000.0)] * len(self._now.texts))
         return Hypotheses(self._now.texts, (0.0,) * len(self._now.texts), self._now.wake_heard, words)
 
-    def dictate(self, pcm: Pcm) -> str:
-        self.log.append(f"dictate {pcm.size}")
+    def dictation(self) -> "ScriptedSpeech":
+        return ScriptedSpeech(self)
+
+    def dictated(self, samples: int) -> str:
+        """Of the current utterance."""
+        self.log.append(f"dictate {samples}")
         return self._now.dictated
+
+
+class ScriptedSpeech:
+    """Hears what the recognizer's script says when the utterance is over."""
+
+    def __init__(self, recognizer: ScriptedRecognizer) -> None:
+        self._recognizer = recognizer
+        self._samples = 0
+
+    def accept(self, pcm: Pcm) -> None:
+        self._samples += pcm.size
+
+    def finish(self) -> str:
+        return self._recognizer.dictated(self._samples)
 
 
 class ToneVoice:

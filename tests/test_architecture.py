@@ -125,6 +125,7 @@ LAYERS = {
     "appliance.daemon": Layer.DAEMON,
     "appliance.demo": Layer.DAEMON,
     "appliance.demo.*": Layer.DAEMON,
+    "appliance.dictating": Layer.DAEMON,
     "appliance.flight_recorder": Layer.DAEMON,
     "appliance.household": Layer.DAEMON,
     "appliance.keeping": Layer.DAEMON,

@@ -436,51 +436,98 @@ def test_a_command_that_goes_on_is_foreseen_anew() -> None:
 
 
 class Watching(Understander):
-    """Says whether what it looked ahead at was all."""
+    """Remembers what it was to look ahead at, and how many frames the recognizer had heard of it."""
 
-    def __init__(self, *heard: Heard) -> None:
-        self.log: list[str | bool] = []
-        super().__init__(ScriptedRecognizer(*heard), language(), lambda result: None)
+    def __init__(self, scene: Scene) -> None:
+        self.looked: list[str] = []
+        super().__init__(scene.recognizer, language(), scene.inbox.post)
 
-    def look_ahead(self, text: str, command: Pcm) -> None:
-        self.log.append(f"{text}: {command.size // 320}")
-
-    def finish(self, turn: int, command: Pcm, *, foreseen: bool = False) -> None:
-        self.log.append(foreseen)
+    def look_ahead(self, text: str, said: Pcm, *, settled: bool) -> None:
+        self.looked.append(f"{text}: {frames_in([said])[0]} to {frames_in([said])[-1]}{' settled' * settled}")
 
 
-@pytest.mark.parametrize(("more", "foreseen"), [((), True), ((range(180, 185),), False)])
-def test_what_was_looked_at_ahead_counts_unless_speech_went_on(more: tuple[range, ...], foreseen: bool) -> None:
-    facts, scene = foresight({10: "what time is it"}, range(120, 170), *more)
-    watching = Watching()
+def test_it_looks_ahead_at_each_text_in_a_pause_and_once_more_when_it_is_settled() -> None:
+    scene = Scene(Heard(partials={10: "what time", 16: "what time is it"}), speech=(range(120, 170),))
+    watching = Watching(scene)
     scene.listening._understander = lambda: watching
-    scene.listening.finish(scene.next - 1)
-    assert watching.log == [foreseen]
-    assert sum(isinstance(fact, Foreseen) for fact in facts) == 1
+    scene.run(100)
+    scene.listening.begin(woken(), command_from=98)
+    for until in range(101, 190):
+        scene.run(until)
+        for fact in received(scene.inbox, until - 1):
+            assert isinstance(fact, PartlyHeard)
+            scene.listening.heard(fact)
+    assert watching.looked == [
+        "what time: 98 to 170",
+        "what time is it: 98 to 175 settled",
+    ]
 
 
-def test_short_commands_are_dictated_ahead_and_not_again() -> None:
+# What is dictated while the person may be done.
+
+
+class Dictated:
+    """Who says `stop`, and an understander that knows a longer sentence, too."""
+
+    def __init__(self, dictation: Worker | None = None) -> None:
+        self.recognizer = ScriptedRecognizer(Heard(texts=("stop",), dictated="stop"))
+        self.posted: list[Fact | None] = []
+        small = Templates({"language": "en", "intents": {"stop": {"data": [{"sentences": ["stop", LONG]}]}}}, "test")
+        sounds = SoundMatcher(word_graph(small.trees), Pronunciations(DICTIONARY, PhoneTable()))
+        known = language()
+        self.understander = Understander(
+            self.recognizer,
+            known,
+            lambda result: self.posted.append(result(0)),
+            reader=Reader(known.match, known.bare, sounds),
+            dictation=dictation,
+        )
+        self.understander.begin(True)
+
+    def ends(self) -> list[str]:
+        """After 3200 more samples; what the recognizer was told."""
+        self.understander.hear(np.zeros(3200, np.int16))
+        self.understander.finish(1, np.zeros(6400, np.int16))
+        return self.recognizer.log[1:-1]
+
+
+LONG = "set the volume to fifty percent"
+DICTIONARY = b"""fifty F IH1 F T IY0
+percent P ER0 S EH1 N T
+set S EH1 T
+stop S T AA1 P
+the DH AH0
+to T UW1
+volume V AA1 L Y UW0 M
+"""
+
+SAID = np.zeros(3200, np.int16)
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_short_commands_are_dictated_ahead_and_not_again(settled: bool) -> None:
     """What is held against free dictation in the end: its time passes while the end is not yet certain."""
-    recognizer = ScriptedRecognizer(Heard(texts=("stop",), dictated="stop"))
-    posted: list[Fact | None] = []
-    small = Templates({"language": "en", "intents": {"stop": {"data": [{"sentences": ["stop"]}]}}}, "test")
-    sounds = SoundMatcher(word_graph(small.trees), Pronunciations(b"stop S T AA1 P\n", PhoneTable()))
-    understander = Understander(
-        recognizer,
-        language(),
-        lambda result: posted.append(result(0)),
-        reader=Reader(language().match, language().bare, sounds),
-    )
-    pcm = np.zeros(3200, np.int16)
-    understander.begin(True)
-    understander.look_ahead("stop", pcm)
-    assert recognizer.log[1:] == ["dictate 3200"]
-    understander.finish(1, pcm, foreseen=True)
-    assert recognizer.log[1:3] == ["dictate 3200", "finish 0"]
-    assert "dictate 3200" not in recognizer.log[2:]
-    (heard,) = posted
+    scene = Dictated()
+    scene.understander.look_ahead("stop", SAID, settled=settled)
+    scene.understander.look_ahead("stop", SAID, settled=settled)
+    assert scene.ends() == ["finish 3200", "dictate 6400"], "all of it, once"
+    (heard,) = scene.posted
     assert isinstance(heard, Understood)
     assert heard.text == "stop"
+
+
+def test_what_may_still_become_clear_is_dictated_only_when_it_is_settled_and_what_is_clear_is_not() -> None:
+    worker = HeldWorker()
+    understander = Dictated(worker).understander
+    understander.look_ahead(LONG.removesuffix(" fifty percent"), SAID, settled=False)
+    understander.hear(SAID)
+    assert len(worker.jobs) == 0
+    understander.look_ahead(LONG.removesuffix(" fifty percent"), SAID, settled=True)
+    understander.hear(SAID)
+    assert len(worker.jobs) == 2
+    understander.look_ahead(LONG, SAID, settled=False)
+    understander.hear(SAID)
+    assert len(worker.jobs) == 2
 
 
 # A processor that is short.

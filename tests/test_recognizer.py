@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from appliance.speech.recognizer import Hypotheses, VoskRecognizer
+from appliance.speech.recognizer import SILENCE, Hypotheses, VoskRecognizer, dictated
 
 CHUNK = np.zeros(1600, np.int16)
 
@@ -248,9 +248,10 @@ def test_the_segments_of_an_utterance_that_was_given_up_are_forgotten() -> None:
 
 
 def test_dictation_is_free_and_joins_its_segments() -> None:
-    free = FakeRecognizer([("alexa tell me",)], json.dumps({"text": "a story"}))
+    free = FakeRecognizer(["", ("alexa tell me",)], json.dumps({"text": "a story"}))
     model = FakeModel(FakeRecognizer([], ""), free)
     recognizer = VoskRecognizer(model, ["one"], ["alexa"])  # type: ignore[arg-type]
-    assert recognizer.dictate(CHUNK) == "tell me a story"
+    assert dictated(recognizer, CHUNK) == "tell me a story"
     assert model.asked[1] is None
     assert free.alternatives == 0
+    assert free.heard == SILENCE.tobytes() + CHUNK.tobytes()

@@ -32,7 +32,7 @@ from appliance.cli.understand import understand_pcm
 from appliance.listening import Understander
 from appliance.speech.detector import surely_speech
 from appliance.speech.missed import missed_s
-from appliance.speech.recognizer import Hypotheses, VoskRecognizer
+from appliance.speech.recognizer import FreeSpeech, Hypotheses, VoskRecognizer, dictated
 from appliance.understanding.confidence import Decision
 from tools import reliability
 from tools.mixing import METHOD, mix, mix_by_loudest
@@ -145,7 +145,7 @@ class Bench:
         """Seconds of processor for a second of sound."""
         begun_s = time.process_time()
         for clip in clips:
-            self._recognizer.dictate(clip.pcm)
+            dictated(self._recognizer, clip.pcm)
         return (time.process_time() - begun_s) * SAMPLE_RATE_HZ / sum(clip.pcm.size for clip in clips)
 
     def _observed(self, condition: str, clip: Clip) -> dict[str, Any] | None:
@@ -172,20 +172,47 @@ class Watched:
 
     def __init__(self, recognizer: VoskRecognizer) -> None:
         self._recognizer = recognizer
-        self.begin, self.accept = recognizer.begin, recognizer.accept
+        self.accept = recognizer.accept
         self.newest = Hypotheses((), (), wake_heard=False, words=())
-        self._dictated: tuple[Pcm, str] | None = None
+        self._dictated: str | None = None
+
+    def begin(self, *, after_wake: bool) -> None:
+        """Forget the utterance before."""
+        self._dictated = None
+        self._recognizer.begin(after_wake=after_wake)
 
     def finish(self) -> Hypotheses:
         """End the utterance."""
         self.newest = self._recognizer.finish()
         return self.newest
 
+    def dictation(self) -> FreeSpeech:
+        """Whose words are remembered."""
+        return _Remembered(self._recognizer.dictation(), self._remember)
+
     def dictate(self, pcm: Pcm) -> str:
-        """Freely; the same samples are heard once."""
-        if self._dictated is None or self._dictated[0] is not pcm:
-            self._dictated = pcm, self._recognizer.dictate(pcm)
-        return self._dictated[1]
+        """Freely; what was dictated already is not heard again."""
+        if self._dictated is None:
+            dictated(self, pcm)
+        assert self._dictated is not None
+        return self._dictated
+
+    def _remember(self, text: str) -> None:
+        self._dictated = text
+
+
+class _Remembered:
+    """Free dictation that tells its words to somebody else, too."""
+
+    def __init__(self, speech: FreeSpeech, told: Callable[[str], None]) -> None:
+        self.accept = speech.accept
+        self._speech = speech
+        self._told = told
+
+    def finish(self) -> str:
+        text = self._speech.finish()
+        self._told(text)
+        return text
 
 
 @functools.lru_cache(maxsize=2)

@@ -10,7 +10,7 @@ from appliance.bench.speech import spoken
 from appliance.brains import model_folder
 from appliance.models import Kind, ModelStore
 from appliance.runtimes.vosk import VoskModel
-from appliance.speech.recognizer import VoskRecognizer
+from appliance.speech.recognizer import VoskRecognizer, dictated
 from appliance.voice.piper import PiperVoice
 
 LEAD_S: Final = 1.0
@@ -55,7 +55,7 @@ class Ear:
         loud = np.flatnonzero(np.abs(pcm) > _LOUD)
         if loud.size == 0:
             return 0.0
-        heard = _words(self._recognizer.dictate(pcm[max(0, loud[0] - _MARGIN) : loud[-1] + _MARGIN]))
+        heard = _words(dictated(self._recognizer, pcm[max(0, loud[0] - _MARGIN) : loud[-1] + _MARGIN]))
         said = _words(text)
         return sum(word in heard for word in said) / len(said)
 

@@ -21,7 +21,7 @@ from appliance.errors import ConfigError, UsageError
 from appliance.intent import Intent
 from appliance.listening import Understander
 from appliance.runtimes.vosk import VoskModel
-from appliance.speech.recognizer import Recognizer
+from appliance.speech.recognizer import Recognizer, dictated
 from appliance.understanding import home_file, strict_yaml
 from appliance.understanding.automaton import TooLargeError
 from appliance.understanding.confidence import Decision
@@ -257,7 +257,7 @@ def misheard(about: Subject, sentence: tuple[str, str], understander: Understand
 def with_sound(finding: Finding, recognizer: Recognizer, voice: Voice) -> Finding:
     """An unknown word with what is understood, freely, where the voice says it: that may do for its sound."""
     sound = resample(voice.synthesize(str(finding.sentence)), voice.rate_hz, SAMPLE_RATE_HZ)
-    heard = recognizer.dictate(np.concatenate([PAUSE, sound, PAUSE]))
+    heard = dictated(recognizer, np.concatenate([PAUSE, sound, PAUSE]))
     return replace(finding, remedy=f'{finding.remedy}; said aloud it sounds like "{heard}"') if heard else finding
 
 

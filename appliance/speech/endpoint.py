@@ -162,13 +162,13 @@ class Endpointer:
 
     @property
     def pauses(self) -> bool:
-        """The person may be done: after words that are a whole command the detector hears no speech just now."""
-        return self._began is not None and self._completion is not Completion.INCOMPLETE and not self._speaking
+        """The person may be done: after words the detector hears no speech just now."""
+        return self._began is not None and self._words and not self._speaking
 
     @property
-    def last_speech(self) -> int:
-        """Index of the last frame of speech so far."""
-        return self._last_speech
+    def settled(self) -> bool:
+        """The recognizer has heard a little of the silence behind the last speech."""
+        return self._heard_to - self._last_speech >= SETTLED_FRAMES
 
     def update(self, index: int, probability: float, *, loud: bool = True) -> Began | Ended | None:
         """Take the next frame's speech probability; `loud`: it is louder than the background."""
@@ -207,9 +207,8 @@ class Endpointer:
 
     @property
     def _whole(self) -> bool:
-        """What was understood is a whole command, and the recognizer has heard a little of the silence behind it."""
-        settled = self._heard_to - self._last_speech >= SETTLED_FRAMES
-        return settled and self._completion is not Completion.INCOMPLETE
+        """What was understood is a whole command, and all that was said."""
+        return self.settled and self._completion is not Completion.INCOMPLETE
 
     @property
     def _enough_frames(self) -> int:

@@ -105,6 +105,10 @@ class Reader:
             text=ranked[0].text,
         )
 
+    def phones(self, text: str) -> int:
+        """How many phones a text has, without 'please' and the like around it."""
+        return self._sounds.phones(self._bare(text))
+
     def apart(self, text: str, intent: Intent) -> float:
         """How far a text, understood freely, is from what was read: 0 the same, 0.4 and more nothing in common."""
         return self._sounds.apart(self._bare(text), self._bare(intent.text))
