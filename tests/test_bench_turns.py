@@ -1,11 +1,12 @@
 """Turns, timed: what is counted, which turns are shown, the picture, and the projection."""
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
 from appliance.bench.projection import projected, rate_here
-from appliance.bench.turns import ProcessorTimes, TimedTurn, Watch, slowest, summary, typical
+from appliance.bench.turns import ProcessorTimes, TimedTurn, Watch, slowest, summary, table, typical
 from appliance.bench.waterfall import picture, stages
 from appliance.events import (
     ActionDone,
@@ -17,6 +18,7 @@ from appliance.events import (
     TurnFinished,
     WakeDetected,
 )
+from appliance.intent import Completion
 
 TIMES = TurnFinished(
     frame=300,
@@ -30,6 +32,10 @@ TIMES = TurnFinished(
 )
 
 
+def completion(text: str) -> Completion:
+    return Completion.CLOSED if text == "stop" else Completion.INCOMPLETE
+
+
 def turn(first_audio_ms: int | None, name: str = "a.wav", **cpu: float) -> TimedTurn:
     times = TurnFinished(
         frame=1, endpoint_ms=160, recognition_ms=20, action_ms=200, first_audio_ms=first_audio_ms, total_ms=900
@@ -40,20 +46,20 @@ def turn(first_audio_ms: int | None, name: str = "a.wav", **cpu: float) -> Timed
 TURNS = [turn(260, "short.wav"), turn(300, "middle.wav"), turn(900, "long <&>.wav", recognition_ms=80.0)]
 
 
-def events(*, finished: TurnFinished = TIMES) -> list[Event]:
+def events(*, finished: TurnFinished = TIMES, text: str = "stop", cached: bool = False) -> list[Event]:
     return [
         WakeDetected(frame=1, word="computer", engine="int8", score=0.9),
         SpeechStarted(frame=2),
         SpeechEnded(frame=3, reason="complete"),
-        TranscriptReady(frame=4, text="stop"),
+        TranscriptReady(frame=4, text=text),
         ActionDone(frame=5, intent="stop", ok=True),
-        SpeakingStarted(frame=6),
+        SpeakingStarted(frame=6, cached=cached),
         finished,
     ]
 
 
 def test_every_turn_is_timed_and_one_that_nobody_waited_for_is_not() -> None:
-    watch = Watch("a.wav")
+    watch = Watch("a.wav", completion)
     for event in events():
         watch.take(event)
     for event in events(finished=TurnFinished(frame=9, total_ms=100)):
@@ -62,8 +68,18 @@ def test_every_turn_is_timed_and_one_that_nobody_waited_for_is_not() -> None:
     assert (timed.name, timed.times, timed.waited_ms) == ("a.wav", TIMES, 260)
 
 
+def test_what_was_said_tells_what_could_follow_and_the_first_sound_whether_it_was_there() -> None:
+    watch = Watch("a.wav", completion)
+    for event in [*events(), *events(text="what", cached=True)]:
+        watch.take(event)
+    assert [(timed.completion, timed.ready) for timed in watch.turns] == [
+        (Completion.CLOSED, False),
+        (Completion.INCOMPLETE, True),
+    ]
+
+
 def test_processor_time_belongs_to_the_part_in_which_it_was_spent() -> None:
-    watch = Watch("a.wav")
+    watch = Watch("a.wav", completion)
     for event in events():
         watch.take(event)
         if isinstance(event, SpeechEnded):
@@ -84,6 +100,24 @@ def test_the_summary_has_percentiles_and_the_service_level() -> None:
     assert lines[-1].endswith("5 % may: missed")
     assert summary(TURNS, 500, 0.4)[-1].endswith("40 % may: met")
     assert summary(TURNS, 900, 0.0)[-1].endswith("0 % may: met")
+
+
+def test_turns_of_different_kinds_are_told_apart() -> None:
+    closed, opened = (replace(turn(260), completion=one, ready=True) for one in (Completion.CLOSED, Completion.OPEN))
+    wide = replace(turn(500), completion=Completion.WIDE_OPEN, ready=False)
+    lines = {line[:49].strip(): line.split()[-3:] for line in summary([closed, opened, wide, turn(None)], 500, 0.05)}
+    assert lines["last speech to action, nothing can follow (1)"] == ["200", "200", "200"]
+    assert lines["last speech to action, more may follow (2)"] == ["200", "200", "200"]
+    assert lines["action to first sound, answer was there (2)"] == ["60", "60", "60"]
+    assert lines["action to first sound, answer was new (1)"] == ["300", "300", "300"]
+    assert not any("new" in line for line in summary([closed], 500, 0.05))
+
+
+def test_each_turn_has_a_line() -> None:
+    assert [line.split() for line in table([turn(260, "one.wav"), turn(None, "none.wav")])[1:]] == [
+        ["160", "20", "200", "260", "one.wav"],
+        ["160", "20", "200", "-", "none.wav"],
+    ]
 
 
 def test_the_typical_turn_is_the_one_at_the_median_and_the_slowest_is_the_slowest() -> None:

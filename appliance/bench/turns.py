@@ -7,7 +7,7 @@ threads, as in the daemon, and the figures hold everything, also what else the m
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from appliance.events import (
     TurnFinished,
     WakeDetected,
 )
+from appliance.intent import Completion
 from appliance.replay import ReplaySettings, replay
 from appliance.service_level import percentile, waited_ms
 from appliance.voice.voice import Voice
@@ -82,6 +83,11 @@ class TimedTurn:
 
     times: TurnFinished
     processor: ProcessorTimes
+    completion: Completion = Completion.INCOMPLETE
+    """Of what was said."""
+
+    ready: bool | None = None
+    """The answer's begin was there when it was ordered; None: there was no answer."""
 
     @property
     def waited_ms(self) -> int:
@@ -94,13 +100,22 @@ class Watch:
     """Takes the events of a replay as they happen, and looks at the processor's clock with each."""
 
     name: str
+    completion: Callable[[str], Completion]
+    """How far a command has come that says this."""
+
     turns: list[TimedTurn] = field(default_factory=list)
     _seen_ms: dict[type[Event], float] = field(default_factory=dict)
+    _text: str = ""
+    _ready: bool | None = None
 
     def take(self, event: Event) -> None:
         """The next event."""
         if isinstance(event, WakeDetected):
-            self._seen_ms = {}
+            self._seen_ms, self._text, self._ready = {}, "", None
+        if isinstance(event, TranscriptReady):
+            self._text = event.text or ""
+        if isinstance(event, SpeakingStarted) and self._ready is None:
+            self._ready = event.cached
         if not isinstance(event, TurnFinished):
             self._seen_ms.setdefault(type(event), 1000 * (time.process_time() + children_s()))
         elif waited_ms(event) is not None:
@@ -110,8 +125,11 @@ class Watch:
                 action_ms=self._between(TranscriptReady, ActionDone),
                 answer_ms=self._between(ActionDone, SpeakingStarted),
             )
-            self.turns.append(TimedTurn(name=self.name, times=event, processor=processor))
-            self._seen_ms = {}
+            completion = self.completion(self._text)
+            self.turns.append(
+                TimedTurn(name=self.name, times=event, processor=processor, completion=completion, ready=self._ready)
+            )
+            self._seen_ms, self._text, self._ready = {}, "", None
 
     def _between(self, first: type[Event], last: type[Event]) -> float:
         if first not in self._seen_ms or last not in self._seen_ms:
@@ -125,7 +143,7 @@ def timed_turns(
     """Replay recordings, each with its name, and time the turns in them. Raises AudioError."""
     turns: list[TimedTurn] = []
     for name, source in recordings:
-        watch = Watch(name)
+        watch = Watch(name, brains.language.completion)
         replay(brains, source, ReplaySettings(realtime=realtime), voice=voice, publish=watch.take)
         turns += watch.turns
     return turns
@@ -133,11 +151,15 @@ def timed_turns(
 
 def summary(turns: Sequence[TimedTurn], target_ms: int, allowed_share: float) -> list[str]:
     """Lines: p50, p95, p99 of each stage, the processor time, and the service level. At least one turn."""
-    lines = [f"  {len(turns)} turns; a frame is 20 ms, finer is not measured", f"  {'':<32}    p50    p95    p99   ms"]
+    lines = [
+        f"  {len(turns)} turns; a frame is 20 ms, finer is not measured",
+        f"  {'':<{WIDTH}}    p50    p95    p99   ms",
+    ]
     for name, meaning in STAGES.items():
         values = [value for turn in turns if (value := getattr(turn.times, name)) is not None]
         if values:
             lines.append(_line(meaning, values))
+    lines += _kinds(turns)
     lines.append("  processor time, of the voice's process, too:")
     for name, meaning in PROCESSOR_PARTS.items():
         lines.append(_line(meaning, [getattr(turn.processor, name) for turn in turns]))
@@ -150,6 +172,43 @@ def summary(turns: Sequence[TimedTurn], target_ms: int, allowed_share: float) ->
     )
     return lines
 
+
+def table(turns: Sequence[TimedTurn]) -> list[str]:
+    """Lines: each turn with what was said."""
+    lines = ["    end   text action  sound   ms from the last speech, but text from the end of the command"]
+    for turn in turns:
+        times = turn.times
+        each = (times.endpoint_ms, times.recognition_ms, times.action_ms, times.first_audio_ms)
+        lines.append("".join("      -" if ms is None else f"{ms:7}" for ms in each) + f"  {turn.name}")
+    return lines
+
+
+def _kinds(turns: Sequence[TimedTurn]) -> list[str]:
+    """The same of turns that are waited for, or answered, in different ways."""
+    kinds = {
+        "last speech to action, nothing can follow": [
+            t.times.action_ms for t in turns if t.completion is Completion.CLOSED
+        ],
+        "last speech to action, more may follow": [t.times.action_ms for t in turns if t.completion in MORE],
+        "action to first sound, answer was there": [_answered_ms(turn) for turn in turns if turn.ready],
+        "action to first sound, answer was new": [_answered_ms(turn) for turn in turns if turn.ready is False],
+    }
+    lines = []
+    for meaning, found in kinds.items():
+        values = [value for value in found if value is not None]
+        if values:
+            lines.append(_line(f"{meaning} ({len(values)})", values))
+    return lines
+
+
+def _answered_ms(turn: TimedTurn) -> int | None:
+    first, acted = turn.times.first_audio_ms, turn.times.action_ms
+    return None if first is None or acted is None else first - acted
+
+
+MORE = (Completion.OPEN, Completion.WIDE_OPEN)
+
+WIDTH = 47
 
 PROCESSOR_PARTS = {
     "listening_ms": "while the command is said",
@@ -188,4 +247,4 @@ TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
 def _line(meaning: str, values: Sequence[float]) -> str:
-    return f"  {meaning:<32} " + " ".join(f"{percentile(values, percent):6}" for percent in PERCENTS)
+    return f"  {meaning:<{WIDTH}} " + " ".join(f"{percentile(values, percent):6}" for percent in PERCENTS)

@@ -18,7 +18,7 @@ from appliance.bench.answers import answer_figures
 from appliance.bench.lateness import lateness
 from appliance.bench.speech import COMMANDS, TURNS, WITHOUT_TIMERS, frames_of, spoken
 from appliance.bench.stages import frame_costs, learning_costs, real_time_factors, resident_mb
-from appliance.bench.turns import Frames, slowest, summary, timed_turns, typical
+from appliance.bench.turns import Frames, slowest, summary, table, timed_turns, typical
 from appliance.brains import Brains, load_brains, load_voice
 from appliance.config_files import LoadedConfig
 from appliance.errors import AudioError, UsageError
@@ -104,6 +104,8 @@ def _turns(args: argparse.Namespace, brains: Brains, voice: Voice) -> None:
         raise AudioError(f'bench turns: no turn was heard in these recordings; do they say "{args.wake_word}" first?')
     _title("turns, at the pace of a microphone" if args.realtime else "turns, in line: processor time comes on top")
     print("\n".join(summary(turns, service.target_ms, service.allowed_share)))
+    _title("each of them")
+    print("\n".join(table(turns)))
     _title("projection from operations, not measured there")
     print("\n".join(projection.projected(turns, projection.rate_here())))
     if args.svg:
