@@ -19,9 +19,9 @@ from tools.systemd_machine import (
     CONFIG,
     UNIT,
     VENV,
-    cursor,
     is_up,
     journal,
+    lines_so_far,
     listens_again,
     run,
     say,
@@ -144,11 +144,11 @@ def is_kept_from_eating_all_memory() -> str:
         (kept / "memory.limit_in_bytes").write_text(limit)
         for process in (group / "cgroup.procs").read_text().split():
             (kept / "cgroup.procs").write_text(process)
-    since, moment = cursor(), time.monotonic()
+    before, moment = lines_so_far(), time.monotonic()
     run("systemctl", "kill", "-s", "USR2", "--kill-who=main", UNIT)
     listens_again(pid)
     took = time.monotonic() - moment
-    assert "status=9/KILL" in journal(since), journal(since)
+    assert "status=9/KILL" in journal(before), journal(before)
     if kept is not None:
         until(lambda: not (kept / "cgroup.procs").read_text(), 30, "the end of all in the group")
         kept.rmdir()
@@ -223,22 +223,24 @@ def reaches_its_broker_only() -> str:
 
 
 def comes_back_after_a_kill() -> str:
-    """SIGKILL: listening again."""
+    """SIGKILL: listening again within 3 s, but for the time in which others had the processor."""
     moment = time.monotonic()
     run("systemctl", "kill", "-s", "KILL", "--kill-who=main", UNIT)
     took = started_after(moment, 180)
-    cpu = Path(f"/proc/{show('MainPID')}/stat").read_text().rpartition(")")[2].split()
-    return f"{took:.1f} s, {(int(cpu[11]) + int(cpu[12])) / os.sysconf('SC_CLK_TCK'):.1f} s of processor time"
+    waited = int(Path(f"/proc/{show('MainPID')}/schedstat").read_text().split()[1]) / 1e9  # its main thread
+    said = f"{took:.1f} s, of which it waited for a processor {waited:.1f} s"
+    assert took - waited < 3, said
+    return said
 
 
 def is_watched() -> str:
     """A frame loop that hangs while all other threads live: killed, told where, and listening again."""
     run("systemctl", "reset-failed", UNIT)  # starts by hand count as well
-    since, restarts = cursor(), int(show("NRestarts"))
+    before, restarts = lines_so_far(), int(show("NRestarts"))
     moment = time.monotonic()
     run("systemctl", "kill", "-s", "USR1", "--kill-who=main", UNIT)
     took = started_after(moment, 180)
-    said = journal(since)
+    said = journal(before)
     for word in ("Watchdog timeout", "Fatal Python error: Aborted", "in hang"):
         assert word in said, said
     assert int(show("NRestarts")) == restarts + 1
@@ -248,14 +250,14 @@ def is_watched() -> str:
 def reloads() -> str:
     """SIGHUP: a wrong file is told and changes nothing; a right one is taken over; the process stays."""
     pid, right = show("MainPID"), CONFIG.read_text()
-    since = cursor()
+    before = lines_so_far()
     CONFIG.write_text(right.replace("volume = 70", "volume = 700"))
     run("systemctl", "reload", UNIT)
-    until(lambda: "the settings stay as they were" in journal(since), 30, "the refusal")
-    since = cursor()
+    until(lambda: "the settings stay as they were" in journal(before), 30, "the refusal")
+    before = lines_so_far()
     CONFIG.write_text(right.replace("volume = 70", "volume = 30"))
     run("systemctl", "reload", UNIT)
-    until(lambda: "volume=30" in journal(since), 30, "the new volume")
+    until(lambda: "volume=30" in journal(before), 30, "the new volume")
     assert show("MainPID") == pid
     return "a wrong file was refused, a right one taken over"
 
@@ -265,16 +267,16 @@ def has_a_safe_mode() -> str:
     run("systemctl", "reset-failed", UNIT)
     right = CONFIG.read_text()
     CONFIG.write_text(right + "\n[nonsense]\n")
-    since = cursor()
+    before = lines_so_far()
     run("systemctl", "restart", UNIT, check=False)
-    until(lambda: is_up() and "safe mode" in journal(since), 180, "safe mode")
+    until(lambda: is_up() and "safe mode" in journal(before), 180, "safe mode")
     assert "nonsense" in run("appliance", "status", check=False)
     CONFIG.write_text(right)
     run("systemctl", "restart", UNIT)
     assert "safe mode" not in run("appliance", "status", check=False)
     run("systemctl", "reset-failed", UNIT)
-    since, kills = cursor(), 0
-    while "safe mode" not in journal(since):
+    before, kills = lines_so_far(), 0
+    while "safe mode" not in journal(before):
         assert kills < 10
         kills += 1
         moment = time.monotonic()
@@ -287,12 +289,12 @@ def has_a_safe_mode() -> str:
 
 def stops_cleanly() -> str:
     """SIGTERM."""
-    since = cursor()
+    before = lines_so_far()
     began = time.monotonic()
     run("systemctl", "stop", UNIT)
     took = time.monotonic() - began
     assert [show("Result"), show("ExecMainStatus")] == ["success", "0"], run("systemctl", "status", UNIT, check=False)
-    assert "SIGKILL" not in journal(since)
+    assert "SIGKILL" not in journal(before)
     assert took < 5, took
     run("systemctl", "start", UNIT)
     return f"{took:.1f} s"
