@@ -2,8 +2,9 @@
 
 Vosk turns the sentences into word pairs with probabilities, so what counts is that every word occurs, next to the words
 it can stand beside, in a fair proportion. The templates make far too many sentences to list. So each template gets a
-fair share; one with fewer sentences gives all it has, the others are walked at random. A choice deals its items like a
-shuffled deck of cards, so that all have come before one comes again; what was never dealt is asked for at the end.
+share by its rank; one with fewer sentences gives all it has, the others are walked at random. A choice deals its items
+like a shuffled deck of cards, in which the more usual stand several times; all have come before it is shuffled again.
+What was never dealt is asked for at the end.
 
 Same templates, count and seed: same sentences, in any process.
 """
@@ -29,13 +30,7 @@ def sampled(templates: tuple[Template, ...], count: int, seed: int) -> list[Sent
     dealer = _Dealer(random.Random(seed))
     found: dict[str, str] = {}
     sizes = [_size(template.tree, count + 1) for template in templates]
-    left = count
-    smallest_first = sorted(range(len(templates)), key=lambda index: sizes[index])
-    shares = [0] * len(templates)
-    for position, index in enumerate(smallest_first):
-        shares[index] = min(sizes[index], left // (len(templates) - position))
-        left -= shares[index]
-    for template, size, share in zip(templates, sizes, shares, strict=True):
+    for template, size, share in zip(templates, sizes, _shares(templates, sizes, count), strict=True):
         texts = _all(template.tree) if size <= share else dealer.walks(template.tree, share)
         for text in texts:
             found.setdefault(_tidy(text), template.intent)
@@ -73,6 +68,17 @@ def always_says(node: Node, slot: str) -> bool:
     return (all if isinstance(node, Choice) else any)(always_says(item, slot) for item in node.items)
 
 
+def _shares(templates: tuple[Template, ...], sizes: list[int], count: int) -> list[int]:
+    """How many sentences each template gives: in proportion to how usual it is, but no more than it has."""
+    shares = [0] * len(templates)
+    left, weights_left = count, sum(1 / template.rank for template in templates)
+    for index in sorted(range(len(templates)), key=lambda index: sizes[index] * templates[index].rank):
+        weight = 1 / templates[index].rank
+        shares[index] = min(sizes[index], int(left * weight / weights_left))
+        left, weights_left = left - shares[index], weights_left - weight
+    return shares
+
+
 class _Dealer:
     """Walks trees at random; each choice keeps a shuffled deck of its items."""
 
@@ -107,9 +113,15 @@ class _Dealer:
     def _deal(self, choice: Choice) -> int:
         deck = self._decks.get(choice)
         if not deck:
-            deck = self._decks[choice] = list(range(len(choice.items)))
+            deck = self._decks[choice] = _deck(choice)
             self._order.shuffle(deck)
         return deck.pop()
+
+
+def _deck(choice: Choice) -> list[int]:
+    """Each item once; where there are ranks, of n items one of rank k n / k times."""
+    ranks = choice.ranks or (len(choice.items),) * len(choice.items)
+    return [index for index, rank in enumerate(ranks) for _ in range(len(ranks) // rank)]
 
 
 def _cover(templates: tuple[Template, ...], dealer: _Dealer, found: dict[str, str]) -> None:

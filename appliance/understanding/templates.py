@@ -8,7 +8,7 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +30,10 @@ DEPTH_MAX = 30
 
 TYPED_ONLY = {"typed": True}
 """Metadata of a value of a list that is matched when it is typed, and that the recognizer cannot hear."""
+
+USUAL_FIRST = "usual_first"
+"""Key of a source whose templates of a block, and alternatives in brackets, stand in the order of how often they are
+said: the k-th is taken for a k-th as usual as the first, as words are by Zipf's law."""
 
 COURTESY = "courtesy"
 """Metadata of sentences that people say to each other all day."""
@@ -54,6 +58,8 @@ class Choice:
     """One of them; at least one."""
 
     items: "tuple[Node, ...]"
+    ranks: tuple[int, ...] = ()
+    """Of each item: one of rank k is said a k-th as often as the most usual; empty: all are as usual."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +80,8 @@ class Template:
     intent: str
     text: str
     tree: Node
+    rank: int = 1
+    """As of an item of a choice, among the templates of its block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +126,13 @@ class Templates:
             self.skip_words = tuple(str(words) for words in source.get("skip_words", ()))
             self.yes_words = tuple(str(words) for words in source.get("yes_words", ()))
             self.yes_no_words = (*self.yes_words, *(str(words) for words in source.get("no_words", ())))
-        self._opener = _Opener(intents)
-        opened = []
+            usual_first = _is_true(source, USUAL_FIRST)
+        self._opener = _Opener(intents, usual_first)
+        opened: list[Template] = []
         for name, intent in intents.intents.items():
             with _explained(f"{origin}: {name}"):
-                sentences = [sentence for data in intent.data for sentence in data.sentences]
-                trees = [(sentence.text or "", self._opener.template(sentence)) for sentence in sentences]
-            opened += [Template(name, text, tree) for text, tree in trees if tree is not None]
+                for data in intent.data:
+                    opened += self._opener.block(name, data.sentences)
         self.trees = tuple(opened)
         """Every template that can be said, in the order of the file."""
 
@@ -159,6 +167,13 @@ class Templates:
             ),
             courtesy=bool((result.intent_metadata or {}).get(COURTESY)),
         )
+
+
+def _is_true(source: dict[str, Any], key: str) -> bool:
+    value = source.get(key, False)
+    if not isinstance(value, bool):
+        raise ValueError(f"{key} = {value!r}: must be true or false")
+    return value
 
 
 def _with_optional(source: dict[str, Any]) -> dict[str, Any]:
@@ -222,16 +237,24 @@ def _explained(where: str) -> Iterator[None]:
 class _Opener:
     """Turns hassil's expressions into the tree; None where nothing can be said."""
 
-    def __init__(self, intents: Any) -> None:
+    def __init__(self, intents: Any, usual_first: bool) -> None:
         import hassil
 
         self._hassil = hassil
         self._intents = intents
+        self._usual_first = usual_first
         self._lists: dict[str, Choice | None] = {}
         self._rules: dict[str, Node | None] = {}
         self._depth = 0
         self._sizes: dict[Node, Size] = {}
         self.free_slots: set[str] = set()
+
+    def block(self, intent: str, sentences: Iterable[Any]) -> Iterator[Template]:
+        """The templates of a block that can be said. Raises ValueError."""
+        for rank, sentence in enumerate(sentences, 1):
+            tree = self.template(sentence)
+            if tree is not None:
+                yield Template(intent, sentence.text or "", tree, rank if self._usual_first else 1)
 
     def template(self, sentence: Any) -> Node | None:
         """A whole template, which must not say too much. Raises ValueError."""
@@ -252,7 +275,7 @@ class _Opener:
         if isinstance(expression, kinds.RuleReference):
             return self._rule(expression.rule_name)
         if isinstance(expression, kinds.Alternative):
-            return _choice(self.opened(item) for item in expression.items)
+            return self._alternative(expression)
         if isinstance(expression, kinds.Permutation):
             if len(expression.items) > PARTS_IN_ANY_ORDER_MAX:
                 raise ValueError(
@@ -262,6 +285,14 @@ class _Opener:
             orders = itertools.permutations([self.opened(item) for item in expression.items])
             return _choice(_chain(order) for order in orders)
         return _chain(tuple(self.opened(item) for item in expression.items))
+
+    def _alternative(self, alternative: Any) -> Choice | None:
+        choice = _choice(self.opened(item) for item in alternative.items)
+        if choice is None or not self._usual_first:
+            return choice
+        ranks = tuple(range(1, len(choice.items) + 1))
+        # To leave out what stands in square brackets is the last item, and as usual as the first.
+        return Choice(choice.items, (*ranks[:-1], 1) if alternative.is_optional else ranks)
 
     def _size(self, node: Node) -> Size:
         if node not in self._sizes:
