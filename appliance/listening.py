@@ -331,6 +331,8 @@ class Understander:
         self._called = False
         self._last: Intent | None = None
         self._heard_samples = 0
+        self._sure: list[bool] = []
+        """Of the command's first frames, whether somebody surely spoke."""
         self._free_text: str | None = None
         """What dictation heard, where the utterance was dictated to its end."""
         self._dictating = Dictating(recognizer.dictation, dictation or InlineWorker("dictation", failed=_silently))
@@ -346,6 +348,7 @@ class Understander:
         self._after_wake = after_wake
         self._called = after_wake or called
         self._last = last
+        self._sure = []
         self._free_text = None
         self._dictating.drop()
         self._heard_samples = 0
@@ -381,6 +384,7 @@ class Understander:
             said: all samples of the command that the recognizer was fed.
             settled: of this silence there was enough for no further word of what was said before it to be expected.
         """
+        self._surely_speech(said)  # which is not done again at the end
         if self._is_clear(text, said):
             self._dictating.drop()
         elif not self._dictating.goes_on and (settled or self._is_short(text)):
@@ -500,10 +504,16 @@ class Understander:
 
     def _spoken(self, words: Sequence[Span], command: Pcm) -> Spoken:
         """`words`: of the reading, as the recognizer counts the time."""
-        sure = surely_speech(self._detector, command) if self._detector else []
+        sure = self._surely_speech(command)
         # Both end with the same sample; the recognizer began to hear before the command.
         begun_s = (self._heard_samples - command.size) / SAMPLE_RATE_HZ
         return Spoken(missed_s=missed_s(sure, words, begun_s), range_db=level_range_db(command))
+
+    def _surely_speech(self, said: Pcm) -> list[bool]:
+        """Of each frame of the command so far, whether somebody surely spoke."""
+        if self._detector is not None:
+            self._sure = surely_speech(self._detector, said, self._sure)
+        return self._sure
 
     def _clear(self, hypotheses: Hypotheses, command: Pcm) -> Heard | None:
         """What can be acted on without a second look."""

@@ -83,6 +83,15 @@ def test_only_what_is_surely_speech_is_counted(detector: SileroDetector, speech:
 
 
 @pytest.mark.model
+def test_speech_is_found_the_same_bit_by_bit(detector: SileroDetector, speech: Pcm) -> None:
+    whole = surely_speech(detector, speech)
+    known: list[bool] = []
+    for end in (0, 320 * 60, 320 * 61, 320 * 100 + 7, speech.size, speech.size):
+        known = surely_speech(detector, speech[:end], known)
+    assert known == whole
+
+
+@pytest.mark.model
 def test_another_of_the_same_model_hears_for_itself(detector: SileroDetector, speech: Pcm) -> None:
     first, other = probabilities(detector, speech), detector.another()
     detector.reset()

@@ -469,7 +469,7 @@ def test_it_looks_ahead_at_each_text_in_a_pause_and_once_more_when_it_is_settled
 class Dictated:
     """Who says `stop`, and an understander that knows a longer sentence, too."""
 
-    def __init__(self, dictation: Worker | None = None) -> None:
+    def __init__(self, dictation: Worker | None = None, detector: ScriptedDetector | None = None) -> None:
         self.recognizer = ScriptedRecognizer(Heard(texts=("stop",), dictated="stop"))
         self.posted: list[Fact | None] = []
         small = Templates({"language": "en", "intents": {"stop": {"data": [{"sentences": ["stop", LONG]}]}}}, "test")
@@ -480,6 +480,7 @@ class Dictated:
             known,
             lambda result: self.posted.append(result(0)),
             reader=Reader(known.match, known.bare, sounds),
+            detector=detector,
             dictation=dictation,
         )
         self.understander.begin(True)
@@ -528,6 +529,16 @@ def test_what_may_still_become_clear_is_dictated_only_when_it_is_settled_and_wha
     understander.look_ahead(LONG, SAID, settled=False)
     understander.hear(SAID)
     assert len(worker.jobs) == 2
+
+
+def test_the_detector_hears_each_frame_of_the_command_once() -> None:
+    """For what tells whether words were missed: the rest of it is heard at the end."""
+    scene = Dictated(detector=(detector := ScriptedDetector()))
+    scene.understander.look_ahead("stop", SAID, settled=False)
+    assert detector.seen == list(range(10))
+    detector.seen.clear()
+    scene.ends()
+    assert detector.seen == list(range(10, 20))
 
 
 # A processor that is short.

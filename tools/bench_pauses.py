@@ -1,9 +1,9 @@
 """How often is a person cut off who pauses in mid-command? `python -m tools.bench_pauses PACK [--every N]`.
 
 Recordings of real drink orders, each with a pause of 0.3 s put into its exact middle, or where its middle third is
-quietest, which mostly is a pause of the speaker's own, so that the silence is longer. Counts, for several pairs of
-`listening.open_silence_ms` and `wide_open_silence_ms`, the orders that were taken for complete before their end, and
-tells after what silence the others were over.
+quietest, which mostly is a pause of the speaker's own, so that the silence is longer. Counts, for several values of
+`listening.open_silence_ms`, `wide_open_silence_ms` and `closed_silence_ms`, the orders that were taken for complete
+before their end, and tells after what silence the others were over.
 """
 
 import argparse
@@ -29,18 +29,20 @@ from tools.bench_people import FAINT_RMS, read_clips, share
 
 PAUSE_S: Final = 0.3
 AFTER_S: Final = 1.5
-OPEN_MS: Final = (
-    (360, 360),
-    (440, 440),
-    (520, 520),
-    (600, 600),
-    (700, 700),
-    (360, 600),
-    (400, 600),
-    (440, 600),
-    (400, 700),
+SILENCES_MS: Final = (
+    (360, 360, 160),
+    (440, 440, 160),
+    (520, 520, 160),
+    (600, 600, 160),
+    (700, 700, 160),
+    (360, 600, 160),
+    (400, 600, 160),
+    (400, 600, 140),
+    (400, 600, 120),
+    (440, 600, 160),
+    (400, 700, 160),
 )
-"""Where one part may follow, and where several may."""
+"""Where one part may follow, where several may, and where nothing can."""
 
 PLACES: Final = ("middle", "quietest")
 SPEECH: Final = 0.5
@@ -77,12 +79,12 @@ def main() -> int:
     rows = [json.loads(line) for line in (args.pack / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
     brains = load_brains(config_files.load(None), sentences=args.pack / "commands" / "sentences.yaml")
     orders = read_clips(brains.detector, args.pack, [row for row in rows if row["set"] == "commands"][:: args.every])
-    counts: dict[tuple[str, tuple[int, int]], Count] = defaultdict(Count)
+    counts: dict[tuple[str, tuple[int, int, int]], Count] = defaultdict(Count)
     for order in orders:
         for place in PLACES:
             _count(brains, paused(order.speech, place), place, counts)
-    for (place, (open_ms, wide_ms)), count in counts.items():
-        print(f"pause in the {place}, open {open_ms} ms, wide open {wide_ms} ms: {count}")
+    for (place, (open_ms, wide_ms, closed_ms)), count in counts.items():
+        print(f"pause in the {place}, open {open_ms} ms, wide open {wide_ms} ms, closed {closed_ms} ms: {count}")
     return 0
 
 
@@ -100,15 +102,15 @@ def paused(speech: Pcm, place: str) -> Pcm:
     return pcm
 
 
-def _count(brains: Brains, pcm: Pcm, place: str, counts: dict[tuple[str, tuple[int, int]], Count]) -> None:
+def _count(brains: Brains, pcm: Pcm, place: str, counts: dict[tuple[str, tuple[int, int, int]], Count]) -> None:
     """Let endpointers with each silence listen to the same recognizer."""
     limits = limits_of(brains.loaded.config.listening)
-    listening = {ms: Endpointer(_limits(limits, *ms)) for ms in OPEN_MS}
+    listening = {ms: Endpointer(_limits(limits, *ms)) for ms in SILENCES_MS}
     understander = Understander(brains.recognizer, brains.language, lambda result: None)
     understander.begin(False)
     brains.detector.reset()
     frames, completion = frames_of(pcm), Completion.INCOMPLETE
-    ended: dict[tuple[int, int], tuple[int, Completion]] = {}
+    ended: dict[tuple[int, int, int], tuple[int, Completion]] = {}
     last_speech = 0
     for frame in frames:
         probability = brains.detector.process(frame)
@@ -124,7 +126,7 @@ def _count(brains: Brains, pcm: Pcm, place: str, counts: dict[tuple[str, tuple[i
             if isinstance(endpointer.update(frame.index, probability), Ended):
                 ended.setdefault(ms, (frame.index, completion))
     brains.recognizer.finish()
-    for ms in OPEN_MS:
+    for ms in SILENCES_MS:
         at, completion = ended.get(ms, (len(frames), Completion.INCOMPLETE))
         count = counts[place, ms]
         count.orders += 1
@@ -134,8 +136,13 @@ def _count(brains: Brains, pcm: Pcm, place: str, counts: dict[tuple[str, tuple[i
             count.delays_ms[completion].append((at - last_speech) * FRAME_MS)
 
 
-def _limits(limits: Limits, open_ms: int, wide_ms: int) -> Limits:
-    return dataclasses.replace(limits, open_frames=frames_of_ms(open_ms), wide_open_frames=frames_of_ms(wide_ms))
+def _limits(limits: Limits, open_ms: int, wide_ms: int, closed_ms: int) -> Limits:
+    return dataclasses.replace(
+        limits,
+        open_frames=frames_of_ms(open_ms),
+        wide_open_frames=frames_of_ms(wide_ms),
+        closed_frames=frames_of_ms(closed_ms),
+    )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Model (opset of silero-vad 5):  input  float32 (1, 64 + 512)  the last 64 sample
 """
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -36,14 +37,17 @@ SURE = 0.9
 when somebody spoke."""
 
 
-def surely_speech(detector: SpeechDetector, pcm: Pcm) -> list[bool]:
+def surely_speech(detector: SpeechDetector, pcm: Pcm, known: Sequence[bool] = ()) -> list[bool]:
     """Of each frame, whether somebody surely spoke; 4 ms of processor time for each second on one x86 core.
 
-    The detector forgets what it heard before.
+    `known`: what this said of the first frames, where the detector has heard nothing since. Else it forgets what it
+    heard before.
     """
-    detector.reset()
+    if not known:
+        detector.reset()
     whole = pcm[: pcm.size - pcm.size % FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
-    return [detector.process(Frame(index, part)) >= SURE for index, part in enumerate(whole)]
+    rest = enumerate(whole[len(known) :], len(known))
+    return [*known, *(detector.process(Frame(index, part)) >= SURE for index, part in rest)]
 
 
 class SileroDetector:
