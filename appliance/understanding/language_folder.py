@@ -57,7 +57,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Names of wake words, and how the recognizer writes them, where that is not as their makers do."""
 
     signs: dict[str, str] = {}
-    """Signs that people type, and the words for them."""
+    """Signs and spellings that people type, and the words for them."""
 
     abbreviations: tuple[str, ...] = ()
     """Words whose full stop does not end a sentence."""
