@@ -95,13 +95,20 @@ def test_the_service_starts_the_command_that_exists_and_is_watched() -> None:
     assert int(service["TimeoutStopSec"]) <= 5
 
 
-@pytest.mark.parametrize(("result", "safe"), [("timeout", False), ("start-limit-hit", True), ("exit-code", True)])
-def test_a_slow_end_is_no_failure_that_leads_to_safe_mode(result: str, safe: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("result", "failed", "safe"),
+    [("timeout", 0, False), ("signal", 1, False), ("start-limit-hit", 0, True), ("exit-code", 0, True)],
+)
+def test_a_slow_end_or_a_single_crash_leads_to_no_safe_mode(
+    result: str, failed: int, safe: bool, tmp_path: Path
+) -> None:
+    """`failed`: what `systemctl is-failed` ends with; 0: it is, and systemd does not start it again."""
     script = re.search(r"ExecStart=/bin/sh -c '(.*)'", (FOLDER / "appliance-safe.service").read_text())
     assert script is not None
     mode, systemctl = tmp_path / "mode", tmp_path / "systemctl"
-    systemctl.write_text(f"#!/bin/sh\necho $* >>{tmp_path}/asked\n")
+    systemctl.write_text(f'#!/bin/sh\n[ "$2" != is-failed ] || exit {failed}\necho $* >>{tmp_path}/asked\n')
     systemctl.chmod(0o755)
+    (tmp_path / "sleep").symlink_to("/bin/true")
     command = script[1].replace("$$", "$").replace("/run/appliance-mode", str(mode))
     environment = {"PATH": str(tmp_path), "MONITOR_SERVICE_RESULT": result}
     assert subprocess.run(["/bin/sh", "-c", command], env=environment, check=False).returncode == 0
