@@ -158,7 +158,8 @@ def test_a_subscriber_sees_a_turn_in_order_without_what_was_said(
         daemon.run()
         messages = subscriber.until("voice/test/availability", b"offline")
     events = [(m.topic, json.loads(m.payload)) for m in messages if "/event/" in m.topic]
-    assert [topic.removeprefix(EVENT) for topic, _ in events] == WHOLE_TURN
+    told = [topic.removeprefix(EVENT) for topic, _ in events]
+    assert [name for name in told if name != "load_shed"] == WHOLE_TURN, "a crowded machine may be short"
     assert all(message.qos == 1 for message in messages if "/event/" in message.topic)
     bodies = [body for _, body in events]
     assert all(body["at"].endswith("Z") and body["id"] for body in bodies)

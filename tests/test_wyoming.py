@@ -270,6 +270,12 @@ class Client:
         self._socket.close()
 
 
+@pytest.fixture(autouse=True)
+def priority(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What gives up priority here would do so for all tests after this one: nothing gives it back."""
+    monkeypatch.setattr("appliance.cli.wyoming.step_back", lambda: None)
+
+
 @pytest.fixture
 def voice() -> FakeVoice:
     return FakeVoice()
@@ -658,6 +664,5 @@ def test_without_the_library_it_says_what_to_type(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "wyoming", None)
-    monkeypatch.setattr("appliance.cli.wyoming.step_back", lambda: None)  # it would hold for all tests after this one
     assert main(["wyoming", "--port", "0"]) == 2
     assert "make wyoming" in capsys.readouterr().err
