@@ -23,13 +23,14 @@ from appliance.home.frequent import frequent_answers
 from appliance.home.phrases import Phrases
 from appliance.inbox import Inbox
 from appliance.keeping import CLIPS_INBOX, Keeping, near_misses_folder
-from appliance.listening import RECOGNITION_INBOX, Listening, Understander
+from appliance.listening import RECOGNITION_INBOX, Listening
 from appliance.loop import FrameLoop, Publisher, Renewal, Rules, Stages
 from appliance.memory import Memory, boot_id
 from appliance.preparing import Preparing
 from appliance.speaking import Reference, Speaking
 from appliance.speech.endpoint import Endpointer, limits_of
 from appliance.trace import Tracer
+from appliance.understander import Understander
 from appliance.voice.answer_cache import AnswerCache
 from appliance.voice.answer_folder import AnswerFolder
 from appliance.voice.voice import Sentences, Voice

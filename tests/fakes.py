@@ -25,11 +25,12 @@ from appliance.home.actions import Actions
 from appliance.home.phrases import Phrases
 from appliance.inbox import Inbox
 from appliance.keeping import Keeping
-from appliance.listening import Listening, Understander
+from appliance.listening import Listening
 from appliance.loop import FrameLoop, Rules, Stages
 from appliance.speaking import Reference, Speaking
 from appliance.speech.endpoint import Endpointer, Limits
 from appliance.speech.recognizer import Hypotheses
+from appliance.understander import Understander
 from appliance.understanding.home_file import HomeConfig
 from appliance.understanding.language import Language
 from appliance.voice.voice import Cancelled, never

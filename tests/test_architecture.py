@@ -143,6 +143,7 @@ LAYERS = {
     "appliance.reporting": Layer.DAEMON,
     "appliance.self_test": Layer.DAEMON,
     "appliance.speaking": Layer.DAEMON,
+    "appliance.understander": Layer.DAEMON,
     "appliance.updating": Layer.DAEMON,
     "appliance.wyoming.*": Layer.DAEMON,
     "appliance.__main__": Layer.CLI,

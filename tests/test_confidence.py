@@ -9,7 +9,7 @@ import pytest
 from appliance.audio.format import Pcm
 from appliance.facts import Understood
 from appliance.intent import Intent
-from appliance.listening import Understander
+from appliance.understander import Understander
 from appliance.understanding.confidence import (
     ACT_FROM,
     AT_ONCE,

@@ -10,7 +10,7 @@ from appliance.home.actions import OPPOSITES, Actions
 from appliance.home.phrases import Phrases
 from appliance.home.turn import Done, SetVolume, Situation
 from appliance.intent import Intent
-from appliance.listening import Understander
+from appliance.understander import Understander
 from appliance.understanding import home_file
 from appliance.understanding.language import Language
 from tests.fakes import NOON, Effects, Heard, ScriptedRecognizer

@@ -11,8 +11,9 @@ from appliance.audio.format import Frame, Pcm
 from appliance.audio.ring import Ring
 from appliance.facts import CommandBegan, CommandEnded, Fact, Foreseen, Listen, PartlyHeard, StageFailed, Understood
 from appliance.inbox import Inbox
-from appliance.listening import Listening, Understander, word_end
+from appliance.listening import Listening, word_end
 from appliance.speech.endpoint import Endpointer
+from appliance.understander import Understander
 from appliance.understanding.automaton import word_graph
 from appliance.understanding.phones import PhoneTable
 from appliance.understanding.pronunciations import Pronunciations

@@ -40,10 +40,11 @@ from appliance.facts import AskedToListen, AskedToMute, AskedToSay, AskedToStop,
 from appliance.home.actions import Actions, Done, Situation
 from appliance.home.phrases import Phrases
 from appliance.intent import Intent
-from appliance.listening import Listening, Understander
+from appliance.listening import Listening
 from appliance.loop import Renewal
 from appliance.speaking import Reference
 from appliance.speech.endpoint import Endpointer
+from appliance.understander import Understander
 from appliance.understanding.home_file import HomeConfig
 from tests.fakes import (
     LIMITS,

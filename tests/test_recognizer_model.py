@@ -8,10 +8,10 @@ import pytest
 
 from appliance.audio.convert import resample
 from appliance.audio.format import SAMPLE_RATE_HZ, Pcm
-from appliance.listening import Understander
 from appliance.models import ModelStore
 from appliance.runtimes.vosk import VoskModel
 from appliance.speech.recognizer import Hypotheses, VoskRecognizer, dictated
+from appliance.understander import Understander
 from appliance.voice.piper import PiperVoice
 from tests.fakes import language
 

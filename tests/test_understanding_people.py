@@ -8,11 +8,11 @@ import pytest
 
 from appliance.audio.files import read_pcm
 from appliance.audio.format import Pcm
-from appliance.listening import Understander
 from appliance.models import ModelStore
 from appliance.runtimes.vosk import VoskModel
 from appliance.speech.detector import SileroDetector
 from appliance.speech.recognizer import VoskRecognizer
+from appliance.understander import Understander
 from appliance.understanding.confidence import Decision
 from appliance.understanding.language import Language
 from appliance.understanding.language_folder import LanguageFolder

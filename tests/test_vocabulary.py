@@ -13,9 +13,9 @@ from appliance.cli.understand import understand_pcm
 from appliance.config import Config, Home
 from appliance.config_files import LoadedConfig
 from appliance.errors import ConfigError
-from appliance.listening import Understander
 from appliance.models import ModelStore
 from appliance.runtimes.vosk import VoskModel
+from appliance.understander import Understander
 from appliance.understanding import home_file, strict_yaml
 from appliance.understanding.language import Language
 from appliance.understanding.phones import PhoneTable

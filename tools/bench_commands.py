@@ -29,10 +29,10 @@ from appliance.audio.format import SAMPLE_RATE_HZ, Pcm
 from appliance.audio.noise_floor import level_range_db
 from appliance.brains import load_detector, load_home, load_language, load_reader, load_recognizer
 from appliance.cli.understand import understand_pcm
-from appliance.listening import Understander
 from appliance.speech.detector import surely_speech
 from appliance.speech.missed import missed_s
 from appliance.speech.recognizer import FreeSpeech, Hypotheses, VoskRecognizer, dictated
+from appliance.understander import Understander
 from appliance.understanding.confidence import Decision
 from tools import reliability
 from tools.mixing import METHOD, mix, mix_by_loudest

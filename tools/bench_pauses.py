@@ -22,9 +22,10 @@ from appliance.audio.format import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_HZ, Pcm,
 from appliance.bench.speech import frames_of
 from appliance.brains import Brains, load_brains
 from appliance.intent import Completion
-from appliance.listening import CHUNK_FRAMES, Understander
+from appliance.listening import CHUNK_FRAMES
 from appliance.service_level import percentile
 from appliance.speech.endpoint import Ended, Endpointer, Limits, limits_of
+from appliance.understander import Understander
 from tools.bench_people import FAINT_RMS, read_clips, share
 
 PAUSE_S: Final = 0.3

@@ -34,10 +34,10 @@ from appliance.events import (
     TranscriptReady,
     WakeDetected,
 )
-from appliance.listening import Understander
 from appliance.replay import ReplaySettings, replay
 from appliance.report import describe
 from appliance.speech.detector import SileroDetector
+from appliance.understander import Understander
 from tools.mixing import METHOD, active_power, mix
 
 PAUSES_S = (0.0, 0.3, 0.8)

@@ -27,7 +27,7 @@ from appliance.audio.format import SAMPLE_RATE_HZ, Pcm
 from appliance.brains import load_detector, load_reader, load_recognizer, load_voice
 from appliance.cli.understand import understand_pcm
 from appliance.config_files import PROJECT, LoadedConfig, load
-from appliance.listening import Understander
+from appliance.understander import Understander
 from appliance.understanding.confidence import Decision
 from appliance.understanding.language import Language
 from appliance.understanding.language_folder import chosen_models

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from appliance.audio.format import FRAME_MS, FRAMES_PER_S, SAMPLE_RATE_HZ, Frame, Pcm
+from appliance.audio.format import FRAME_MS, FRAMES_PER_S, SAMPLE_RATE_HZ, Frame, Pcm, ms_of_frames
 from appliance.audio.health import AudioHealth
 from appliance.audio.ring import Ring
 from appliance.brains import Brains, load_language, load_taught
@@ -77,9 +77,10 @@ def real_time_factors(brains: Brains, pcm: Pcm) -> list[str]:
     finishing = time.process_time() - started
     recognizer.begin(after_wake=True)
     seconds = pcm.size / 16_000
+    chunks = f"recognizer, in chunks of {ms_of_frames(CHUNK_FRAMES)} ms with partial results"
     return [
-        f"  recognizer, in chunks of 100 ms with partial results        {listening / seconds:6.3f} CPU s per s",
-        f"  recognizer, final result                                    {finishing * 1000:6.1f} ms CPU",
+        f"  {chunks:<58}  {listening / seconds:6.3f} CPU s per s",
+        f"  {'recognizer, final result':<58}  {finishing * 1000:6.1f} ms CPU",
     ]
 
 

@@ -19,9 +19,9 @@ from appliance.cli.understand import understand_pcm
 from appliance.config_files import LoadedConfig
 from appliance.errors import ConfigError, UsageError
 from appliance.intent import Intent
-from appliance.listening import Understander
 from appliance.runtimes.vosk import VoskModel
 from appliance.speech.recognizer import Recognizer, dictated
+from appliance.understander import Understander
 from appliance.understanding import home_file, strict_yaml
 from appliance.understanding.automaton import TooLargeError
 from appliance.understanding.confidence import Decision

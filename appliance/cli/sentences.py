@@ -17,9 +17,9 @@ from appliance.brains import load_detector, load_reader, load_taught, load_voice
 from appliance.cli import sentence_checks as checks
 from appliance.cli.sentence_checks import Finding, Subject
 from appliance.config_files import MANIFEST, LoadedConfig
-from appliance.listening import Understander
 from appliance.models import ModelStore
 from appliance.speech.recognizer import VoskRecognizer
+from appliance.understander import Understander
 from appliance.voice.voice import Voice
 
 SPOKEN = 30

@@ -18,8 +18,8 @@ from appliance.brains import load_detector, load_home, load_language, load_reade
 from appliance.config_files import LoadedConfig
 from appliance.errors import AudioError, UsageError
 from appliance.intent import Intent
-from appliance.listening import Heard, Understander
 from appliance.recording import record_utterance
+from appliance.understander import Heard, Understander
 from appliance.understanding.confidence import Decision
 from appliance.understanding.language import Language
 
