@@ -165,7 +165,8 @@ class Listening(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(
             ge=100,
             le=3000,
-            description="Silence that ends a whole command to which several parts can still be added, ms, 100..3000.",
+            description="Silence that ends a whole command to which several parts can still be added, or what no "
+            "command begins with, ms, 100..3000.",
         ),
     ] = 600
     closed_silence_ms: Annotated[

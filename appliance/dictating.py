@@ -1,8 +1,8 @@
 """Free dictation of an utterance beside its recognition, so that it is done when the utterance is.
 
-Dictation takes many times as long as recognizing sentences of the language, and most commands do without it. So it has
-a worker of its own: it begins at a pause with what was said so far, goes on with what follows, and is waited for only
-where it is needed; by then little is left to do.
+Dictation takes many times as long as recognizing sentences of the language, and only at the end of a command it shows
+which ones need it. So it has a worker of its own: it begins with the first words, goes on with what follows, and is
+waited for only where it is needed; by then little is left to do.
 """
 
 import queue
@@ -21,12 +21,15 @@ LONGEST_WAIT_S: Final = 10.0
 
 @dataclass(slots=True)
 class _Utterance:
-    """One dictation on its way; the worker's, but for `dropped`."""
+    """One dictation on its way; the worker's, but for `dropped` and `ended`."""
 
     dropped: threading.Event = field(default_factory=threading.Event)
     speech: FreeSpeech | None = None
     whole: bool = True
     """Nothing that was to be heard failed."""
+
+    ended: bool = False
+    """No more is said."""
 
     text: queue.SimpleQueue[str | None] = field(default_factory=queue.SimpleQueue)
     """Takes one text at the end."""
@@ -69,10 +72,19 @@ class Dictating:
             self._utterance.dropped.set()
         self._utterance = None
 
+    def end(self) -> None:
+        """No more is said: the words may be made ready."""
+        utterance = self._utterance
+        if utterance is not None and not utterance.ended:
+            utterance.ended = True
+            if not self._worker.submit(ahead(lambda: _end(utterance))):
+                self.drop()
+
     def text(self) -> str | None:
         """End the utterance, and wait for its words; None: none was dictated as a whole."""
+        self.end()
         utterance, self._utterance = self._utterance, None
-        if utterance is None or not self._worker.submit(ahead(lambda: _end(utterance))):
+        if utterance is None:
             return None
         try:
             return utterance.text.get(timeout=LONGEST_WAIT_S)
@@ -101,7 +113,7 @@ class Dictating:
 def _end(utterance: _Utterance) -> None:
     text = None
     try:
-        if utterance.whole and utterance.speech is not None:
+        if utterance.whole and utterance.speech is not None and not utterance.dropped.is_set():
             text = utterance.speech.finish()
     finally:  # somebody waits for it
         utterance.text.put(text)

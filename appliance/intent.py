@@ -19,7 +19,10 @@ class Completion(StrEnum):
     """It is whole, and may go on for long: several parts of it were not said yet."""
 
     INCOMPLETE = "incomplete"
-    """It is no command yet, or none at all."""
+    """It is no command yet."""
+
+    NONE = "none"
+    """No command begins like that: a word of it was misheard, or it is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from appliance.audio.format import SILENT_DBFS, Frame, Pcm, frames_of_ms, level_dbfs
+from appliance.audio.format import FRAME_SAMPLES, SILENT_DBFS, Frame, frames_of_ms, level_dbfs
 from appliance.audio.ring import Ring
 from appliance.dialog_handlers import PRE_ROLL_FRAMES
 from appliance.facts import CommandBegan, CommandEnded, Fact, Foreseen, Listen, PartlyHeard, StageFailed
@@ -42,13 +42,9 @@ WARM_UP_FRAMES = frames_of_ms(500)
 @dataclass(slots=True, kw_only=True)
 class _Utterance:
     turn: int
-    from_frame: int
     at_frame: int
     fed_to: int
     """Index after the last frame that the recognizer was given."""
-
-    command_from: int
-    """First frame after the wake word."""
 
     whole: bool = True
     """The recognizer's inbox had room for all of it."""
@@ -59,9 +55,6 @@ class _Utterance:
     text: str = ""
     intent: Intent | None = None
     """What was understood so far, and what it means when nothing more is said."""
-
-    looked_at: tuple[str, bool] | None = None
-    """The text that was looked ahead at, and whether it was settled."""
 
     foreseen: Intent | None = None
     """What was prepared."""
@@ -115,10 +108,8 @@ class Listening:
         first = max(order.from_frame, self._ring.oldest)
         utterance = _Utterance(
             turn=order.turn,
-            from_frame=order.from_frame,
             at_frame=order.at_frame,
             fed_to=first,
-            command_from=max(order.from_frame, command_from),
         )
         self._utterance = utterance
         self._detector.reset()
@@ -129,9 +120,10 @@ class Listening:
             self._person_dbfs if order.goes_on else self._measure(order.at_frame, background_from)
         )
         work, after_wake, last, called = self._understander, order.after_wake, order.last, order.called
+        before = max(0, command_from - first) * FRAME_SAMPLES
 
         def job() -> None:
-            work().begin(after_wake, last, called=called)
+            work().begin(after_wake, last, called=called, before=before)
             work().prepare()
 
         utterance.whole = self._worker.submit(job)
@@ -186,8 +178,7 @@ class Listening:
         if utterance is None:
             return
         self._feed(utterance, frame)
-        command, turn = self._command(utterance, frame), utterance.turn
-        if not (utterance.whole and self._worker.submit(lambda: self._understander().finish(turn, command))):
+        if not (utterance.whole and self._worker.submit(lambda: self._understander().finish(utterance.turn))):
             self._give_up()
 
     def cancel(self) -> None:
@@ -209,22 +200,14 @@ class Listening:
             self.slow_since = None
 
     def _foresee(self, utterance: _Utterance, index: int) -> list[Fact]:
-        """The person may be done: get ready for what was said so far. Once for each text, and for each meaning."""
+        """The person may be done: get ready for what was said so far. Once for each meaning."""
         if self.slow_since is not None or not self._endpointer.pauses:
             return []
-        text, settled = utterance.text, self._endpointer.settled
-        if (text, settled) != utterance.looked_at:
-            utterance.looked_at = (text, settled)
-            said = self._command(utterance, utterance.fed_to - 1)
-            self._worker.submit(lambda: self._understander().look_ahead(text, said, settled=settled))
         intent = utterance.intent
         if intent is None or intent == utterance.foreseen:
             return []
         utterance.foreseen = intent
         return [Foreseen(frame=index, turn=utterance.turn, intent=intent)]
-
-    def _command(self, utterance: _Utterance, last: int) -> Pcm:
-        return self._ring.pcm(utterance.command_from, last)
 
     def _levels(self, first: int, last: int) -> list[float]:
         return [level_dbfs(frame.pcm) for frame in self._ring.frames(first, last)]
@@ -234,7 +217,12 @@ class Listening:
         utterance.fed_to = last + 1
         if self._tracer:
             self._tracer.hand_off("ring", "recognizer", last, pcm)
-        if not self._worker.submit(lambda: self._understander().accept(utterance.turn, pcm, last)) and utterance.whole:
+        ahead = self.slow_since is None
+
+        def job() -> None:
+            self._understander().accept(utterance.turn, pcm, last, ahead=ahead)
+
+        if not self._worker.submit(job) and utterance.whole:
             utterance.whole = False
             self.shed_since = last
 

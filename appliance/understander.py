@@ -4,20 +4,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from appliance.audio.format import SAMPLE_RATE_HZ, Pcm
+import numpy as np
+
+from appliance.audio.format import SAMPLE_RATE_HZ, Pcm, freeze
 from appliance.audio.noise_floor import level_range_db
 from appliance.dictating import Dictating
 from appliance.facts import PartlyHeard, Understood
 from appliance.inbox import Post
 from appliance.intent import Completion, Intent
+from appliance.runtimes.vosk import UNKNOWN
 from appliance.speech.detector import SpeechDetector, surely_speech
 from appliance.speech.missed import Span, missed_s
 from appliance.speech.recognizer import Hypotheses, Recognizer, dictated
 from appliance.trace import Tracer
-from appliance.understanding.confidence import SHORT_PHONES, Decision, Judgement, Spoken, clear, judged
+from appliance.understanding.confidence import Decision, Judgement, Spoken, clear, judged
 from appliance.understanding.language import Language
 from appliance.understanding.reading import Reader, Reading
 from appliance.worker import InlineWorker, Worker
+
+NOTHING = freeze(np.zeros(0, np.int16))
+
+NO_COMMAND = (Completion.INCOMPLETE, Completion.NONE)
 
 SURE = 0.95
 """With this confidence and every word as heard, even speech that may not be meant for us is acted on."""
@@ -83,7 +90,8 @@ class Understander:
             detector: tells when somebody spoke, and so whether words were missed; without it much is dictated.
             risky: tells the intents that are asked about before anything is done.
             tracer: is told what was handed on.
-            dictation: dictates, while the recognition goes on; None: it waits for it.
+            dictation: dictates from the first words on, while the recognition goes on; None: only what needs it,
+                when that was said.
         """
         self._recognizer = recognizer
         self._language = language
@@ -95,74 +103,74 @@ class Understander:
         self._after_wake = False
         self._called = False
         self._last: Intent | None = None
-        self._heard_samples = 0
+        self._before = 0
+        """So many samples that the recognizer hears first come before the command."""
+        self._heard_before = 0
+        """So many of them it has heard."""
+        self._said = NOTHING
+        """The command so far."""
         self._sure: list[bool] = []
-        """Of the command's first frames, whether somebody surely spoke."""
+        """Of its first frames, whether somebody surely spoke."""
         self._free_text: str | None = None
         """What dictation heard, where the utterance was dictated to its end."""
+        self._dictates_beside = dictation is not None
         self._dictating = Dictating(recognizer.dictation, dictation or InlineWorker("dictation", failed=_silently))
 
-    def begin(self, after_wake: bool, last: Intent | None = None, *, called: bool = False) -> None:
+    def begin(self, after_wake: bool, last: Intent | None = None, *, called: bool = False, before: int = 0) -> None:
         """Make the recognizer ready for an utterance.
 
         Args:
             after_wake: a wake word may begin it.
             last: the command before it, which it may refer to.
             called: the appliance was called, by a wake word or otherwise: also a courtesy is meant for it.
+            before: so many samples are heard before the command: of the wake word.
         """
         self._after_wake = after_wake
         self._called = after_wake or called
         self._last = last
+        self._before, self._heard_before = before, 0
+        self._said = NOTHING
         self._sure = []
         self._free_text = None
         self._dictating.drop()
-        self._heard_samples = 0
         self._recognizer.begin(after_wake=after_wake)
 
     def prepare(self) -> None:
         """Get ready for dictation, while the person begins to speak."""
         self._dictating.prepare()
 
-    def hear(self, pcm: Pcm) -> str:
-        """Feed it; returns what was understood so far."""
-        self._dictating.feed(pcm)
-        return self._recognize(pcm)
+    def hear(self, pcm: Pcm, *, ahead: bool = True) -> str:
+        """Feed it; returns what was understood so far. `ahead`: there is time for what may turn out to be needed."""
+        skipped = min(pcm.size, self._before - self._heard_before)
+        self._heard_before += skipped
+        command = pcm[skipped:]
+        self._said = np.concatenate([self._said, command])
+        text = self._recognizer.accept(pcm)
+        if self._dictating.goes_on:
+            self._dictating.feed(command)
+        elif text and ahead and self._dictates_beside:
+            self._dictating.begin(self._said)
+        if ahead:
+            self._surely_speech()
+        return text
 
-    def accept(self, turn: int, pcm: Pcm, last: int) -> None:
+    def accept(self, turn: int, pcm: Pcm, last: int, *, ahead: bool = True) -> None:
         """Feed it samples that end with frame `last`; what was understood so far is posted, unless it is nothing."""
-        text = self.hear(pcm)
+        text = self.hear(pcm, ahead=ahead)
         if not text:
             return
-        completion = self._language.completion(text)
-        intent = self._language.match_any([text]) if completion is not Completion.INCOMPLETE else None
+        hesitates = UNKNOWN in text.split()
+        completion = Completion.INCOMPLETE if hesitates else self._language.completion(text)
+        intent = self._language.match_any([text]) if completion not in NO_COMMAND else None
         self._post(
             lambda frame: PartlyHeard(
                 frame=frame, turn=turn, text=text, heard_to=last, completion=completion, intent=intent
             )
         )
 
-    def look_ahead(self, text: str, said: Pcm, *, settled: bool) -> None:
-        """The person may be done: dictate from now on what will be held against dictation when it is so.
-
-        Args:
-            text: what was understood so far.
-            said: all samples of the command that the recognizer was fed.
-            settled: of this silence there was enough for no further word of what was said before it to be expected.
-        """
-        self._surely_speech(said)  # which is not done again at the end
-        if self._is_clear(text, said):
-            self._dictating.drop()
-        elif not self._dictating.goes_on and (settled or self._is_short(text)):
-            self._dictating.begin(said)
-
-    def finish(self, turn: int, command: Pcm) -> None:
-        """Make text and intent of the utterance, post them, and be ready for the next one.
-
-        Args:
-            turn: number of the turn that the result belongs to.
-            command: the utterance's samples after the wake word, for a second look when the first was not understood.
-        """
-        heard = self.understand(command)
+    def finish(self, turn: int) -> None:
+        """Make text and intent of the utterance of this turn, post them, and be ready for the next one."""
+        heard = self.understand()
         if self._tracer:
             self._tracer.hand_off("recognizer", "language", -1, heard.text)
             self._tracer.hand_off("language", "dialog", -1, heard.intent.name if heard.intent else None)
@@ -183,29 +191,30 @@ class Understander:
         )
         self.begin(True)
 
-    def understand(self, command: Pcm) -> Heard:
-        """End the recognizer's utterance and say what it was; `command` as for `finish`."""
-        heard, spelled = self._for_us(self._understand(command)), self._language.spelled
+    def understand(self) -> Heard:
+        """End the recognizer's utterance and say what it was."""
+        heard, spelled = self._for_us(self._understand()), self._language.spelled
         return replace(heard, text=spelled(heard.text), nearest=spelled(heard.nearest) if heard.nearest else None)
 
-    def _understand(self, command: Pcm) -> Heard:
+    def _understand(self) -> Heard:
+        self._dictating.end()
         hypotheses = self._recognizer.finish()
         agreed = self._language.agrees(hypotheses.texts[0]) if hypotheses.texts else None
         if agreed is not None:
-            return self._agreed(hypotheses.texts[0], agreed, command)
-        if self._last is not None and (more := self._more(hypotheses, self._last, command)):
+            return self._agreed(hypotheses.texts[0], agreed)
+        if self._last is not None and (more := self._more(hypotheses, self._last)):
             return more
-        heard = self._clear(hypotheses, command)
+        heard = self._clear(hypotheses)
         if heard is None and self._after_wake and not hypotheses.wake_heard:
             # The wake word itself was misheard, perhaps together with the command: listen to the command alone.
             self._recognizer.begin(after_wake=False)
-            self._heard_samples = 0
-            self._recognize(command)
+            self._before = 0
+            self._recognizer.accept(self._said)
             hypotheses = self._recognizer.finish()
-            heard = self._clear(hypotheses, command)
+            heard = self._clear(hypotheses)
         if heard is not None:
             return heard
-        free_text = self._dictated(command) if hypotheses.texts else ""
+        free_text = self._dictated() if hypotheses.texts else ""
         if not free_text:
             return Heard(text="", reason="no_speech")
         return self._second_look(hypotheses, free_text)
@@ -216,48 +225,32 @@ class Understander:
             return heard
         return replace(heard, intent=None, decision=Decision.REFUSE, sure=False, reason="low_confidence")
 
-    def _agreed(self, text: str, agreed: bool, command: Pcm) -> Heard:
+    def _agreed(self, text: str, agreed: bool) -> Heard:
         """A yes or a no; without a question 'no' may be a command of its own, if dictation heard it, too."""
         intent = self._language.match(text)
-        if intent is None or self._language.agrees(self._dictated(command)) is not agreed:
+        if intent is None or self._language.agrees(self._dictated()) is not agreed:
             return Heard(text=text, agreed=agreed, reason="not_understood")
         return replace(Heard.literally(intent), agreed=agreed, sure=True)
 
-    def _more(self, hypotheses: Hypotheses, last: Intent, command: Pcm) -> Heard | None:
+    def _more(self, hypotheses: Hypotheses, last: Intent) -> Heard | None:
         """'And the bedroom': the command before with other words in a slot, if dictation heard the same."""
         for text in hypotheses.texts:
             intent = self._language.continued(text, last)
             if intent is not None:
-                same = self._language.continued(self._dictated(command), last)
+                same = self._language.continued(self._dictated(), last)
                 if same is None or (same.name, same.values) != (intent.name, intent.values):
                     return None
                 return replace(Heard.literally(intent), sure=True)
         return None
 
-    def _recognize(self, pcm: Pcm) -> str:
-        self._heard_samples += pcm.size
-        return self._recognizer.accept(pcm)
-
-    def _is_short(self, text: str) -> bool:
-        """It takes dictation even where it is a whole sentence of the language."""
-        return self._reader is not None and self._reader.phones(text) < SHORT_PHONES
-
-    def _is_clear(self, text: str, said: Pcm) -> bool:
-        """It takes no dictation if no more is said. Nothing tells yet when these words were said: they may be all."""
-        if self._language.match(text) is None:
-            return False
-        reading = self._reader.read([text], [0.0]) if self._reader else None
-        spoken = Spoken(missed_s=0.0, range_db=level_range_db(said))
-        return self._reader is None or (reading is not None and clear(reading, spoken) is not None)
-
-    def _dictated(self, command: Pcm) -> str:
+    def _dictated(self) -> str:
         """Free dictation of the utterance, heard once."""
         if self._free_text is None:
             if not self._dictating.goes_on:
-                self._dictating.begin(command)
+                self._dictating.begin(self._said)
             text = self._dictating.text()
             # Where there was no room for it, or it failed: what fails again is told.
-            self._free_text = dictated(self._recognizer, command) if text is None else text
+            self._free_text = dictated(self._recognizer, self._said) if text is None else text
         return self._free_text
 
     def _question(self, heard: Heard) -> str | None:
@@ -267,20 +260,19 @@ class Understander:
             return None
         return self._language.answer("did_you_mean", sentence=heard.text)
 
-    def _spoken(self, words: Sequence[Span], command: Pcm) -> Spoken:
+    def _spoken(self, words: Sequence[Span]) -> Spoken:
         """`words`: of the reading, as the recognizer counts the time."""
-        sure = self._surely_speech(command)
-        # Both end with the same sample; the recognizer began to hear before the command.
-        begun_s = (self._heard_samples - command.size) / SAMPLE_RATE_HZ
-        return Spoken(missed_s=missed_s(sure, words, begun_s), range_db=level_range_db(command))
+        sure = self._surely_speech()
+        begun_s = self._before / SAMPLE_RATE_HZ
+        return Spoken(missed_s=missed_s(sure, words, begun_s), range_db=level_range_db(self._said))
 
-    def _surely_speech(self, said: Pcm) -> list[bool]:
+    def _surely_speech(self) -> list[bool]:
         """Of each frame of the command so far, whether somebody surely spoke."""
         if self._detector is not None:
-            self._sure = surely_speech(self._detector, said, self._sure)
+            self._sure = surely_speech(self._detector, self._said, self._sure)
         return self._sure
 
-    def _clear(self, hypotheses: Hypotheses, command: Pcm) -> Heard | None:
+    def _clear(self, hypotheses: Hypotheses) -> Heard | None:
         """What can be acted on without a second look."""
         if self._reader is None:
             intent = self._language.match_any(hypotheses.texts)
@@ -288,7 +280,7 @@ class Understander:
         reading = self._reader.read(hypotheses.texts, hypotheses.likelihoods)
         if reading is None:
             return None
-        judgement = clear(reading, self._spoken(hypotheses.words[reading.text], command))
+        judgement = clear(reading, self._spoken(hypotheses.words[reading.text]))
         if judgement is None:
             return None
         return _understood(reading, judgement, sure=reading.cost == 0.0 and judgement.confidence >= SURE)

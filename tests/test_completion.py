@@ -38,7 +38,8 @@ def language() -> Language:
         ("set a timer for", Completion.INCOMPLETE),
         ("set a timer for twenty", Completion.INCOMPLETE),
         ("set a timer for twenty minutes", Completion.OPEN),
-        ("wake me at seven", Completion.WIDE_OPEN),  # 'in the evening', 'on monday'
+        ("wake me at seven", Completion.OPEN),  # 'on monday evening': both tell when
+        ("remind me at seven", Completion.WIDE_OPEN),  # 'tomorrow to feed the cat'
         ("wake me at seven in the evening on monday", Completion.OPEN),
         ("set the volume to twenty", Completion.OPEN),
         ("set the volume to twenty percent", Completion.CLOSED),
@@ -48,7 +49,9 @@ def language() -> Language:
         ("stop", Completion.OPEN),
         ("yes", Completion.CLOSED),
         ("no", Completion.CLOSED),
-        ("the weather in norway", Completion.INCOMPLETE),
+        ("the weather in norway", Completion.NONE),
+        ("what is by plus three", Completion.NONE),
+        ("turn off the kitchen lamp and the weather", Completion.NONE),
         ("", Completion.INCOMPLETE),
     ],
 )
@@ -74,7 +77,7 @@ def test_every_everyday_phrasing_is_whole() -> None:
     lines = [line.split("\t") for line in (tests / "phrasings_en.txt").read_text().splitlines() if "\t" in line]
     wanted = [text for text, meaning in lines if meaning != "refuse"][::10]
     found = [language.completion(text) for text in wanted]
-    assert found.count(Completion.INCOMPLETE) <= len(wanted) // 20
+    assert found.count(Completion.NONE) + found.count(Completion.INCOMPLETE) <= len(wanted) // 20
     assert found.count(Completion.CLOSED) >= len(wanted) // 2
 
 

@@ -130,7 +130,7 @@ def understood(heard: Heard, pcm: Pcm = SPEECH) -> Understood:
     )
     understander.begin(False)
     understander.hear(pcm)
-    understander.finish(3, pcm)
+    understander.finish(3)
     (fact,) = posted
     assert isinstance(fact, Understood)
     return fact

@@ -101,6 +101,25 @@ def test_what_was_made_ahead_dictates_the_next_utterance_and_no_other() -> None:
     assert scene.heard == [[1], [2]]
 
 
+def test_its_words_are_ready_when_they_are_asked_for_after_its_end() -> None:
+    scene = Scene()
+    scene.dictating.begin(pcm(1))
+    scene.dictating.end()
+    scene.worker.work()
+    assert scene.dictating.text() == "1"
+    assert len(scene.worker.jobs) == 0
+
+
+def test_an_utterance_that_is_not_needed_after_its_end_is_not_ended() -> None:
+    scene = Scene()
+    scene.dictating.begin(pcm(1))
+    scene.dictating.end()
+    scene.dictating.drop()
+    scene.worker.work()
+    assert scene.made == []
+    assert scene.dictating.text() is None
+
+
 def test_an_utterance_that_is_not_needed_costs_nothing_more() -> None:
     scene = Scene()
     scene.dictating.begin(pcm(1))

@@ -281,6 +281,7 @@ def test_after_a_closed_command_160_ms_are_enough_after_an_open_one_400_where_se
     assert ended({190: OPEN}, SPEECH) == (20, "complete")
     assert ended({190: WIDE_OPEN}, SPEECH) == (30, "complete")
     assert ended({190: INCOMPLETE}, SPEECH) == (40, "silence")
+    assert ended({190: Completion.NONE}, SPEECH) == (30, "silence"), "misheard: perhaps whole, perhaps not"
 
 
 @pytest.mark.parametrize("pause", range(9, 40))

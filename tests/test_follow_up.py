@@ -79,7 +79,8 @@ def understood(language: Language, heard: Heard, last: Intent | None = None, *, 
         ScriptedRecognizer(heard), language, lambda result: posted.append(result(0)), risky=HOME.is_risky
     )
     understander.begin(False, last, called=called)
-    understander.finish(1, PCM)
+    understander.hear(PCM)
+    understander.finish(1)
     (fact,) = posted
     assert isinstance(fact, Understood)
     return fact

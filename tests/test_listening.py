@@ -11,6 +11,7 @@ from appliance.audio.format import Frame, Pcm
 from appliance.audio.ring import Ring
 from appliance.facts import CommandBegan, CommandEnded, Fact, Foreseen, Listen, PartlyHeard, StageFailed, Understood
 from appliance.inbox import Inbox
+from appliance.intent import Completion
 from appliance.listening import Listening, word_end
 from appliance.speech.endpoint import Endpointer
 from appliance.understander import Understander
@@ -198,6 +199,27 @@ def test_partial_text_is_told_when_it_changes() -> None:
         (1, "stop"),
         (1, "stop it"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "completion"),
+    [
+        ("stop", Completion.OPEN),
+        ("set a timer for", Completion.INCOMPLETE),
+        ("set a time for", Completion.NONE),
+        ("set a timer for [unk]", Completion.INCOMPLETE),
+    ],
+)
+def test_how_far_the_words_have_come_is_told_and_an_unknown_sound_is_a_hesitation(
+    text: str, completion: Completion
+) -> None:
+    scene = Scene(Heard(partials={2: text}))
+    scene.run(100)
+    scene.listening.begin(woken(), command_from=98)
+    scene.run(120)
+    partly = scene.posted()[0]
+    assert isinstance(partly, PartlyHeard)
+    assert partly.completion is completion
 
 
 # Another voice in the background.
@@ -436,42 +458,16 @@ def test_a_command_that_goes_on_is_foreseen_anew() -> None:
     ]
 
 
-class Watching(Understander):
-    """Remembers what it was to look ahead at, and how many frames the recognizer had heard of it."""
-
-    def __init__(self, scene: Scene) -> None:
-        self.looked: list[str] = []
-        super().__init__(scene.recognizer, language(), scene.inbox.post)
-
-    def look_ahead(self, text: str, said: Pcm, *, settled: bool) -> None:
-        self.looked.append(f"{text}: {frames_in([said])[0]} to {frames_in([said])[-1]}{' settled' * settled}")
-
-
-def test_it_looks_ahead_at_each_text_in_a_pause_and_once_more_when_it_is_settled() -> None:
-    scene = Scene(Heard(partials={10: "what time", 16: "what time is it"}), speech=(range(120, 170),))
-    watching = Watching(scene)
-    scene.listening._understander = lambda: watching
-    scene.run(100)
-    scene.listening.begin(woken(), command_from=98)
-    for until in range(101, 190):
-        scene.run(until)
-        for fact in received(scene.inbox, until - 1):
-            assert isinstance(fact, PartlyHeard)
-            scene.listening.heard(fact)
-    assert watching.looked == [
-        "what time: 98 to 170",
-        "what time is it: 98 to 175 settled",
-    ]
-
-
-# What is dictated while the person may be done.
+# What is dictated beside.
 
 
 class Dictated:
-    """Who says `stop`, and an understander that knows a longer sentence, too."""
+    """Hears a text with its second chunk, and knows `stop` and a longer sentence."""
 
-    def __init__(self, dictation: Worker | None = None, detector: ScriptedDetector | None = None) -> None:
-        self.recognizer = ScriptedRecognizer(Heard(texts=("stop",), dictated="stop"))
+    def __init__(
+        self, text: str = "stop", dictation: Worker | None = None, detector: ScriptedDetector | None = None
+    ) -> None:
+        self.recognizer = ScriptedRecognizer(Heard(texts=(text,), partials={2: text}, dictated=text))
         self.posted: list[Fact | None] = []
         small = Templates({"language": "en", "intents": {"stop": {"data": [{"sentences": ["stop", LONG]}]}}}, "test")
         sounds = SoundMatcher(word_graph(small.trees), Pronunciations(DICTIONARY, PhoneTable()))
@@ -484,13 +480,13 @@ class Dictated:
             detector=detector,
             dictation=dictation,
         )
-        self.understander.begin(True)
+        self.understander.begin(True, before=1000)
 
     def ends(self) -> list[str]:
-        """After 3200 more samples; what the recognizer was told."""
-        self.understander.hear(np.zeros(3200, np.int16))
-        self.understander.finish(1, np.zeros(6400, np.int16))
-        return self.recognizer.log[1:-1]
+        """What the recognizer was told for it."""
+        before = len(self.recognizer.log)
+        self.understander.finish(1)
+        return self.recognizer.log[before:-1]
 
 
 LONG = "set the volume to fifty percent"
@@ -503,43 +499,63 @@ to T UW1
 volume V AA1 L Y UW0 M
 """
 
-SAID = np.zeros(3200, np.int16)
+CHUNK = np.zeros(640, np.int16)
 
 
-@pytest.mark.parametrize("settled", [False, True])
-def test_short_commands_are_dictated_ahead_and_not_again(settled: bool) -> None:
-    """What is held against free dictation in the end: its time passes while the end is not yet certain."""
-    scene = Dictated()
-    scene.understander.look_ahead("stop", SAID, settled=settled)
-    scene.understander.look_ahead("stop", SAID, settled=settled)
-    assert scene.ends() == ["finish 3200", "dictate 6400"], "all of it, once"
+def test_from_the_first_words_on_all_that_follows_the_wake_word_is_dictated_once() -> None:
+    """It may be held against free dictation in the end, and its time passes while the command is said."""
+    worker = HeldWorker()
+    scene = Dictated(dictation=worker)
+    jobs = []
+    for _ in range(4):
+        scene.understander.hear(CHUNK)
+        jobs.append(len(worker.jobs))
+    assert jobs == [0, 1, 2, 3]
+    scene.understander._dictating._worker = InlineWorker("dictation", failed=lambda name, error: None)
+    worker.work()
+    assert scene.ends() == ["dictate 1560", "finish 2560"], "1000 samples are the wake word's"
     (heard,) = scene.posted
     assert isinstance(heard, Understood)
     assert heard.text == "stop"
 
 
-def test_what_may_still_become_clear_is_dictated_only_when_it_is_settled_and_what_is_clear_is_not() -> None:
+def test_where_nobody_dictates_beside_it_is_done_at_the_end() -> None:
+    scene = Dictated()
+    for _ in range(4):
+        scene.understander.hear(CHUNK)
+    assert scene.recognizer.log == ["begin after wake"]
+    assert scene.ends() == ["finish 2560", "dictate 1560"]
+
+
+def test_while_there_is_no_time_for_it_no_dictation_begins_but_one_that_did_goes_on() -> None:
     worker = HeldWorker()
-    understander = Dictated(worker).understander
-    understander.look_ahead(LONG.removesuffix(" fifty percent"), SAID, settled=False)
-    understander.hear(SAID)
-    assert len(worker.jobs) == 0
-    understander.look_ahead(LONG.removesuffix(" fifty percent"), SAID, settled=True)
-    understander.hear(SAID)
-    assert len(worker.jobs) == 2
-    understander.look_ahead(LONG, SAID, settled=False)
-    understander.hear(SAID)
-    assert len(worker.jobs) == 2
+    understander = Dictated(dictation=worker).understander
+    for ahead, jobs in ((False, 0), (False, 0), (True, 1), (False, 2)):
+        understander.hear(CHUNK, ahead=ahead)
+        assert len(worker.jobs) == jobs
+
+
+def test_the_dictation_of_what_is_clear_is_given_up() -> None:
+    worker = HeldWorker()
+    scene = Dictated(LONG, worker, ScriptedDetector(range(100)))
+    for _ in range(4):
+        scene.understander.hear(np.zeros(5 * 640, np.int16))
+    assert len(worker.jobs) == 3
+    assert scene.ends() == ["finish 12800"]
+    worker.work()
+    assert "dictate" not in " ".join(scene.recognizer.log)
 
 
 def test_the_detector_hears_each_frame_of_the_command_once() -> None:
     """For what tells whether words were missed: the rest of it is heard at the end."""
     scene = Dictated(detector=(detector := ScriptedDetector()))
-    scene.understander.look_ahead("stop", SAID, settled=False)
-    assert detector.seen == list(range(10))
-    detector.seen.clear()
+    for _ in range(4):
+        scene.understander.hear(CHUNK)
+    assert detector.seen == [0, 1, 2, 3]
+    scene.understander.hear(CHUNK, ahead=False)
+    assert detector.seen == [0, 1, 2, 3]
     scene.ends()
-    assert detector.seen == list(range(10, 20))
+    assert detector.seen == [0, 1, 2, 3, 4, 5]
 
 
 # A processor that is short.

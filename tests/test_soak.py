@@ -8,6 +8,7 @@ import pytest
 
 from appliance.config_files import PROJECT
 from appliance.models import ModelStore
+from tools import soak
 from tools.soak import Figures, Sample, slope
 
 LIMIT_S = 900.0
@@ -28,6 +29,17 @@ def test_the_slope_leaves_out_the_warm_up() -> None:
     growing = [sample(1 + hours / 6, 160 + hours / 60) for hours in range(1, 7)]
     assert slope([*warming, *growing], "memory_mb") == pytest.approx(0.1)
     assert slope(warming, "memory_mb") is None
+
+
+def test_a_process_at_rest_is_waited_for_and_one_that_never_rests_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen(["sleep", "60"]) as asleep:
+        soak.settle(asleep.pid)
+        asleep.kill()
+    monkeypatch.setattr(soak, "REST_WITHIN_S", 0.3)
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        with pytest.raises(TimeoutError, match=str(busy.pid)):
+            soak.settle(busy.pid)
+        busy.kill()
 
 
 @pytest.mark.model

@@ -45,7 +45,7 @@ def understood(understander: Understander, pcm: Pcm, chunk: int = 1600) -> tuple
     understander.begin(False)
     for start in range(0, pcm.size, chunk):
         understander.hear(pcm[start : start + chunk])
-    heard = understander.understand(pcm)
+    heard = understander.understand()
     return heard.decision, heard.intent.slots if heard.intent else None, heard.confidence
 
 

@@ -54,6 +54,9 @@ REST_LOOKS: Final = 10
 LOOK_S: Final = 0.02
 """So many in a row that find a process asleep: it is at rest."""
 
+REST_WITHIN_S: Final = 120
+"""What it was last told to say takes seconds, also where others have the processor."""
+
 WARM_MINUTES: Final = 60
 WEEK_HOURS: Final = 24 * 7
 
@@ -224,9 +227,15 @@ def sample(hours: float) -> Sample:
 
 
 def settle(process: int) -> None:
-    """Wait until it is at rest: none of its threads works, or would if it were its turn."""
-    looks = 0
+    """Wait until it is at rest: none of its threads works, or would if it were its turn.
+
+    Raises:
+        TimeoutError: it does not rest within REST_WITHIN_S.
+    """
+    looks, latest_s = 0, time.monotonic() + REST_WITHIN_S
     while looks < REST_LOOKS:
+        if time.monotonic() > latest_s:
+            raise TimeoutError(f"process {process} has worked for {REST_WITHIN_S} s without anything to do")
         time.sleep(LOOK_S)
         states = [
             task.read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{process}").glob("task/*/stat")

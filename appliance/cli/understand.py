@@ -111,7 +111,7 @@ def understand_pcm(understander: Understander, pcm: Pcm, *, called: bool = False
     understander.begin(False, called=called)
     for start in range(0, pcm.size, CHUNK_SAMPLES):
         understander.hear(pcm[start : start + CHUNK_SAMPLES])
-    return understander.understand(pcm)
+    return understander.understand()
 
 
 def _typed(text: str, language: Language) -> Heard:

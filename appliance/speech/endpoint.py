@@ -73,7 +73,7 @@ class Limits:
     """Ends a whole command that may go on."""
 
     wide_open_frames: int
-    """Ends a whole command to which several parts can still be added."""
+    """Ends a whole command to which several parts can still be added, and what is the begin of none."""
 
     closed_frames: int
     """Ends a whole command to which nothing can be added."""
@@ -116,6 +116,13 @@ class Endpointer:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._frames_after = {
+            Completion.CLOSED: limits.closed_frames,
+            Completion.OPEN: limits.open_frames,
+            Completion.WIDE_OPEN: limits.wide_open_frames,
+            Completion.NONE: limits.wide_open_frames,
+            Completion.INCOMPLETE: limits.silence_frames,
+        }
         self.begin(0)
 
     def begin(self, index: int, no_speech_frames: int | None = None, *, loud_only: bool = False) -> None:
@@ -165,11 +172,6 @@ class Endpointer:
         """The person may be done: after words the detector hears no speech just now."""
         return self._began is not None and self._words and not self._speaking
 
-    @property
-    def settled(self) -> bool:
-        """The recognizer has heard a little of the silence behind the last speech."""
-        return self._heard_to - self._last_speech >= SETTLED_FRAMES
-
     def update(self, index: int, probability: float, *, loud: bool = True) -> Began | Ended | None:
         """Take the next frame's speech probability; `loud`: it is louder than the background."""
         limits = self._limits
@@ -193,7 +195,8 @@ class Endpointer:
             return self._begin_command(index)
         silent_frames = index - self._last_speech
         if self._began is not None and self._words and silent_frames >= self._enough_frames:
-            return Ended("complete" if self._whole else "silence", self._last_speech)
+            whole = self._settled and self._completion not in (Completion.INCOMPLETE, Completion.NONE)
+            return Ended("complete" if whole else "silence", self._last_speech)
         if self._began is not None and not self._words and silent_frames >= limits.silence_frames:
             self._began = None
             self._loud_frames = 0
@@ -206,18 +209,14 @@ class Endpointer:
         return None
 
     @property
-    def _whole(self) -> bool:
-        """What was understood is a whole command, and all that was said."""
-        return self.settled and self._completion is not Completion.INCOMPLETE
+    def _settled(self) -> bool:
+        """What was understood is all that was said."""
+        return self._heard_to - self._last_speech >= SETTLED_FRAMES
 
     @property
     def _enough_frames(self) -> int:
         """The silence that ends the command."""
-        limits = self._limits
-        if not self._whole:
-            return limits.silence_frames
-        after = {Completion.CLOSED: limits.closed_frames, Completion.WIDE_OPEN: limits.wide_open_frames}
-        return after.get(self._completion, limits.open_frames)
+        return self._frames_after[self._completion] if self._settled else self._limits.silence_frames
 
     def _only_background_speaks(self, index: int) -> bool:
         """The person has said something, and for long nothing more."""

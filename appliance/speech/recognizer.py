@@ -31,6 +31,10 @@ SILENCE = freeze(np.zeros(SAMPLE_RATE_HZ // 2, np.int16))
 """Half a second, which a new recognizer of free speech hears beforehand: 0.35 s of processor time, after which a second
 of speech takes 0.25 s of it instead of 0.45 s. A whole second of silence saves no more."""
 
+PIECE_SAMPLES = SAMPLE_RATE_HZ // 5
+"""Dictation gets so much at a time, which is what Vosk decodes at a time itself: then the words do not depend on the
+chunks in which the sound came."""
+
 PREFIXED_SHARE = 3
 """One sentence in three is also given with a wake word in front."""
 
@@ -188,19 +192,24 @@ class Dictation:
 
 
 class _Command:
-    """A dictated command, as one text."""
+    """A dictated command, as one text; the same in whatever chunks it comes."""
 
     def __init__(self, free: Dictation, command: Callable[[str], str]) -> None:
         """`command`: a text without the wake word before it."""
         self._free = free
         self._command = command
         self._parts: list[str] = []
+        self._rest: Pcm = SILENCE[:0]
 
     def accept(self, pcm: Pcm) -> None:
-        self._parts.append(self._free.accept(pcm))
+        pcm = np.concatenate([self._rest, pcm])
+        whole = pcm.size - pcm.size % PIECE_SAMPLES
+        for start in range(0, whole, PIECE_SAMPLES):
+            self._parts.append(self._free.accept(pcm[start : start + PIECE_SAMPLES]))
+        self._rest = pcm[whole:]
 
     def finish(self) -> str:
-        self._parts.append(self._free.finish())
+        self._parts += [self._free.accept(self._rest), self._free.finish()]
         return self._command(" ".join(part for part in self._parts if part))
 
 

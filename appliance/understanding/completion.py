@@ -2,7 +2,8 @@
 
 While somebody speaks, the silence that ends the command depends on it: after 'turn on the kitchen light' nothing can
 follow that would mean something else, after 'set a timer for five minutes' a label may, and 'set a timer for' waits for
-a person who thinks. Words that join two commands follow every command and are not waited for.
+a person who thinks. Words that join two commands follow every command and are not waited for. Where no sentence begins
+like that at all, a word was misheard, and nothing tells whether it is whole.
 
 The more parts may still come, the likelier it is that one does: of 167 real drink orders 139 went on behind the drink,
 where milk and sugar could follow, and 33 of these 139 where only the other of the two was left.
@@ -19,7 +20,10 @@ TAILS_LOOKED_AT = 40
 """Of a command with more endings than this, some end means something else; each costs a match, 1 ms."""
 
 SEVERAL_PARTS = 2
-"""Slots that the longest ending adds."""
+"""Values that the longest ending adds."""
+
+PART_OF_THE_TIME = "half"
+"""This value says no more than when, and so do the time and the day: 'tomorrow morning' is one part."""
 
 REMEMBERED_TEXTS = 64
 """While somebody speaks, the same partial transcript comes many times."""
@@ -48,9 +52,9 @@ class Completeness:
 
     def _of(self, text: str) -> Completion:
         intent = self._meaning(text)
-        if intent is None:
-            return Completion.INCOMPLETE
         states = self._states_after(text)
+        if intent is None:
+            return Completion.INCOMPLETE if states or self._start is None else Completion.NONE
         if not states:  # understood although no sentence says exactly this
             return Completion.OPEN
         tails = (tail for state in states for tail in self._tails(state))
@@ -94,11 +98,11 @@ class Completeness:
 def _adds_several(one: Intent, other: Intent | None) -> bool:
     if other is None or [command.name for command in one.commands] != [command.name for command in other.commands]:
         return False
-    return _slots(other) - _slots(one) >= SEVERAL_PARTS
+    return _parts(other) - _parts(one) >= SEVERAL_PARTS
 
 
-def _slots(intent: Intent) -> int:
-    return sum(len(command.slots) for command in intent.commands)
+def _parts(intent: Intent) -> int:
+    return sum(len(command.values.keys() - {PART_OF_THE_TIME}) for command in intent.commands)
 
 
 def _same(one: Intent, other: Intent | None) -> bool:
