@@ -19,7 +19,7 @@ from appliance.speech.detector import SpeechDetector
 from appliance.speech.endpoint import BACKGROUND_FRAMES, Began, Endpointer, background_dbfs, person_dbfs
 from appliance.trace import Tracer
 from appliance.understander import Understander
-from appliance.worker import Worker
+from appliance.worker import Worker, ahead
 
 CHUNK_FRAMES = frames_of_ms(40)
 """The recognizer is fed 40 ms at a time, for the end of a command hangs on what it understood: a fifth more processor
@@ -127,6 +127,10 @@ class Listening:
             work().prepare()
 
         utterance.whole = self._worker.submit(job)
+
+    def get_ready(self) -> None:
+        """Nothing goes on: have ready what the next utterance needs."""
+        self._worker.submit(ahead(lambda: self._understander().prepare()))
 
     def _measure(self, at_frame: int, background_from: int) -> float:
         """How loud is the background, and the person who said the wake word?"""

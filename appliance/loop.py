@@ -63,6 +63,9 @@ LEVELS_KEPT = PRE_ROLL_FRAMES
 PAUSE_AFTER_FAILURE_FRAMES = frames_of_ms(1000)
 """A stage that failed is left alone for a second, so that a lasting fault is told once a second and not 50 times."""
 
+RESTED_FRAMES = frames_of_ms(1000)
+"""So long after the start, or a turn, the next turn is prepared."""
+
 Publisher = Callable[[Event], None]
 """Gets every event, in order, in the loop's thread; must not block."""
 
@@ -152,6 +155,8 @@ class FrameLoop:
         self._busy_since = 0
         self._busy_turn = 0
         self._rests_from = 0
+        self._unready = True
+        """The next turn was not prepared yet."""
         self._unpublished: Exception | None = None
         stages.speaking.set_volume(rules.volume)
 
@@ -204,7 +209,10 @@ class FrameLoop:
             self._started = True
             self.emit(Started(frame=index, version=__version__, wake_words=self._rules.wake_words))
         if not self.rests:
-            self._rests_from = index + 1
+            self._rests_from, self._unready = index + 1, True
+        elif self._unready and index >= self._rests_from + RESTED_FRAMES:
+            self._unready = False
+            self._attempt("listening", index, self._s.listening.get_ready)
         hears = from_device and not self._microphone_lost and not self.muted
         if hears:
             self._guard("audio health", index, lambda: self._tell(self._health.update(frame)))

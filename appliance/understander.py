@@ -136,7 +136,7 @@ class Understander:
         self._recognizer.begin(after_wake=after_wake)
 
     def prepare(self) -> None:
-        """Get ready for dictation, while the person begins to speak."""
+        """Get ready for dictation, while nobody speaks, or the person begins to."""
         self._dictating.prepare()
 
     def hear(self, pcm: Pcm, *, ahead: bool = True) -> str:

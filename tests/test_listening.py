@@ -591,3 +591,21 @@ def test_nothing_is_made_ahead_while_the_recognizer_lags_behind() -> None:
     held.jobs.extend([lambda: None] * 10)
     scene.listening._worker = held
     assert not any(isinstance(fact, Foreseen) for fact in scene.run(145))
+
+
+def test_dictation_is_made_ready_while_nothing_goes_on_and_a_failure_is_not_told() -> None:
+    worker = HeldWorker()
+    scene = Scene()
+    understander = Dictated(dictation=worker).understander
+    scene.listening._understander = lambda: understander
+    scene.listening.get_ready()
+    scene.listening.get_ready()
+    worker.work()
+    assert understander._dictating._ready is not None
+
+    def fails() -> Understander:
+        raise RuntimeError("no model")
+
+    scene.listening._understander = fails
+    scene.listening.get_ready()
+    assert scene.posted() == []

@@ -87,6 +87,16 @@ class OwnSound:
 # Whole turns.
 
 
+def test_a_second_after_the_start_and_after_a_turn_the_next_turn_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = turn(NOON)
+    ready: list[int] = []
+    monkeypatch.setattr(bench.loop._s.listening, "get_ready", lambda: ready.append(bench.loop._newest or 0))
+    bench.run(100)
+    assert ready == [49]
+    bench.run(600)
+    assert ready == [49, 209 + 49], "it is idle in frame 208"
+
+
 def test_a_turn_from_the_wake_word_to_idle_frame_by_frame() -> None:
     bench = turn(NOON).run(400)
     assert bench.told() == [
@@ -382,7 +392,9 @@ def test_a_command_from_outside_that_breaks_does_not_stop_the_loop() -> None:
 
 def test_an_utterance_that_the_recognizer_cannot_take_whole_is_told_once_and_refused() -> None:
     held = HeldWorker()
-    bench = turn(NOON, workers=lambda inbox: replace(inline_workers(inbox), recognition=held)).run(101)
+    bench = turn(NOON, workers=lambda inbox: replace(inline_workers(inbox), recognition=held)).run(60)
+    held.work()
+    bench.run(101)
     held.room = 3
     bench.run(500)
     assert bench.of(LoadShed) == [LoadShed(frame=111, session=1, what="recognition", since=111)]
@@ -404,7 +416,9 @@ def test_an_utterance_that_the_recognizer_has_no_room_for_is_answered_with_the_a
 
 def test_a_recognizer_that_does_not_keep_up_is_told_once_for_each_time() -> None:
     held = HeldWorker()
-    bench = turn(NOON, workers=lambda inbox: replace(inline_workers(inbox), recognition=held)).run(125)
+    bench = turn(NOON, workers=lambda inbox: replace(inline_workers(inbox), recognition=held)).run(60)
+    held.work()
+    bench.run(125)
     shed = LoadShed(frame=112, session=1, what="partial results, answers made ahead", since=112)
     assert bench.of(LoadShed) == [shed]
     held.work()

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Protocol, cast
+from typing import Any, Protocol, cast
 
 from appliance.audio.format import SAMPLE_RATE_HZ
 from appliance.errors import ModelError
@@ -69,7 +69,7 @@ class VoskModel:
         vosk.SetLogLevel(QUIET)
         self._recognizer_class: Any = vosk.KaldiRecognizer
         try:
-            with _with_settings(path) as folder:
+            with _without_dither(path) as folder:
                 self._model: Any = vosk.Model(str(folder))
         except Exception as error:  # the library raises nothing narrower
             raise ModelError(f"{path}: Vosk cannot load the model ({error}); install it again") from None
@@ -90,24 +90,20 @@ class VoskModel:
         return cast(Recognizer, self._recognizer_class(self._model, SAMPLE_RATE_HZ, grammar))
 
 
-SETTINGS: Final = {"mfcc.conf": "--dither=0", "model.conf": "--frames-per-chunk=9"}
-"""Added to the model's own files.
-
-By default noise of one bit is added to the sound, from a random generator that goes on from one utterance to the next:
-the same sound would not give the same text twice. And the network looks at 0.2 s at a time; with 90 ms the words of 21
-real orders were complete 40 ms earlier in the middle, 120 ms at the ninth tenth, for a tenth more processor time.
-"""
-
-
 @contextmanager
-def _with_settings(model: Path) -> Iterator[Path]:
-    """The model's folder with SETTINGS, for as long as it takes to load it."""
+def _without_dither(model: Path) -> Iterator[Path]:
+    """The model's folder with one setting more, for as long as it takes to load it.
+
+    By default noise of one bit is added to the sound, from a random generator that goes on from one utterance to the
+    next: the same sound would not give the same text twice.
+    """
     with tempfile.TemporaryDirectory(prefix="vosk-") as folder:
         for part in model.iterdir():
             if part.name != "conf":
                 (Path(folder) / part.name).symlink_to(part.resolve())
         (Path(folder) / "conf").mkdir()
         for settings in (model / "conf").iterdir():
-            own = SETTINGS.get(settings.name, "").encode()
-            (Path(folder) / "conf" / settings.name).write_bytes(settings.read_bytes() + b"\n" + own + b"\n")
+            (Path(folder) / "conf" / settings.name).write_bytes(settings.read_bytes())
+        with (Path(folder) / "conf" / "mfcc.conf").open("a", encoding="utf-8") as mfcc:
+            mfcc.write("\n--dither=0\n")
         yield Path(folder)
