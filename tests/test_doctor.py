@@ -316,6 +316,10 @@ PLANTED: dict[str, tuple[Callable[[Path], list[Finding]], Level, str, str]] = {
         lambda folder: stubborn_socket(folder, b"hello"),
         *(PROBLEM, "it talks nonsense", "systemctl restart appliance"),
     ),
+    "a daemon whose answer is no text": (
+        lambda folder: stubborn_socket(folder, b'{"device_id": "\xff"}'),
+        *(PROBLEM, "it talks nonsense", "systemctl restart appliance"),
+    ),
     "a clock that woke up in the past": (
         lambda _: clock(TODAY - timedelta(days=300), synchronized=False),
         *(PROBLEM, "before the program came here (2026-04-30)", "timedatectl set-ntp true"),

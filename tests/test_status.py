@@ -210,7 +210,9 @@ class TestDocument:
         fields["of_a_later_version"] = fields["now"]["of_a_later_version"] = 1
         assert cli.read(json.dumps(fields).encode()) == with_now(NOW)
 
-    @pytest.mark.parametrize("document", [b"{}", b"", b"no JSON", b'{"device_id": "kitchen"}'])
+    @pytest.mark.parametrize(
+        "document", [b"{}", b"", b"no JSON", b'{"device_id": "kitchen"}', b'{"device_id": "\xff"}']
+    )
     def test_what_another_version_says_is_told_in_a_sentence(self, document: bytes) -> None:
         with pytest.raises(StatusError, match=r"not of this version .* start it again"):
             cli.read(document)

@@ -152,6 +152,7 @@ BROKEN = {
     "crash": ("sys.exit('no memory left')", "ended with code 1: no memory left"),
     "killed": ("os.kill(os.getpid(), signal.SIGKILL)", "ended with code -9"),
     "noise": ("os.write(1, b'hello\\n')", "talks nonsense"),
+    "no text": ('os.write(1, b\'{"error": "\\xff"}\\n\')', "talks nonsense"),
     "endless line": ("os.write(1, b'x' * 9000)", "talks nonsense"),
     "other id": ('answer({"id": 99, "rate": 22050, "samples": 0})', "talks nonsense"),
     "other rate": ('answer({"id": 1, "rate": 16000, "samples": 1})', "talks nonsense"),

@@ -36,11 +36,12 @@ from appliance.home.remembered import Remembered
 from appliance.memory import Memory
 from appliance.models import ModelStore
 from appliance.mqtt.journal import Journal
+from appliance.runtimes.tflite import TfliteFile
 from appliance.understanding import home_file
 from appliance.update.manifest import File, Manifest
 from appliance.update.manifest import parse as parse_manifest
 from appliance.update.progress import load as load_progress
-from appliance.wake.card import Card
+from appliance.wake.card import card_of
 from appliance.worker import InlineWorker
 
 HANG_S: Final = 5.0
@@ -266,7 +267,8 @@ def _read_hashed(path: Path) -> None:
 
 
 def _read_card(path: Path) -> None:
-    msgspec.json.decode(path.read_bytes(), type=Card)
+    model = (MANIFEST.parent / "computer" / "computer.tflite").read_bytes()
+    card_of(TfliteFile(path.with_suffix(".tflite"), model))
 
 
 def _journal(folder: Path) -> bytes:

@@ -64,7 +64,7 @@ def read(document: bytes) -> Status:
     """The document as this version knows it. Raises StatusError for that of an older or newer daemon."""
     try:
         return msgspec.json.decode(document, type=Status)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise StatusError(
             f"the daemon's answer is not of this version ({error}); start it again: systemctl restart appliance"
         ) from None

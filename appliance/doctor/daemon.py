@@ -19,7 +19,7 @@ def daemon(sockets: Sequence[Path]) -> list[Finding]:
     except StatusError as error:
         is_forbidden = "you may not ask" in str(error)
         return [told(Level.WARNING if is_forbidden else Level.PROBLEM, "daemon", error)]
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return [problem("daemon", f"it talks nonsense ({error})", "start it again: systemctl restart appliance")]
     who = f"process {status.pid}, version {status.version}, up for {status.uptime_s} s"
     if status.problems:

@@ -208,7 +208,7 @@ def _header(child: Child, deadline: float, cancelled: Cancelled) -> _Answer | No
     line = child.line(deadline, cancelled)
     try:
         return None if line is None else msgspec.json.decode(line, type=_Answer)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise StageError("the process talks nonsense") from None
 
 
