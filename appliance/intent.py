@@ -24,6 +24,11 @@ class Completion(StrEnum):
     NONE = "none"
     """No command begins like that: a word of it was misheard, or it is none."""
 
+    @property
+    def is_whole(self) -> bool:
+        """It is a command."""
+        return self in (Completion.CLOSED, Completion.OPEN, Completion.WIDE_OPEN)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:

@@ -24,8 +24,6 @@ from appliance.worker import InlineWorker, Worker
 
 NOTHING = freeze(np.zeros(0, np.int16))
 
-NO_COMMAND = (Completion.INCOMPLETE, Completion.NONE)
-
 SURE = 0.95
 """With this confidence and every word as heard, even speech that may not be meant for us is acted on."""
 
@@ -161,7 +159,7 @@ class Understander:
             return
         hesitates = UNKNOWN in text.split()
         completion = Completion.INCOMPLETE if hesitates else self._language.completion(text)
-        intent = self._language.match_any([text]) if completion not in NO_COMMAND else None
+        intent = self._language.match_any([text]) if completion.is_whole else None
         self._post(
             lambda frame: PartlyHeard(
                 frame=frame, turn=turn, text=text, heard_to=last, completion=completion, intent=intent

@@ -121,6 +121,17 @@ def test_dictation_is_the_same_whatever_was_dictated_before(recognizer: VoskReco
     assert dictated(recognizer, sound) == first
 
 
+@pytest.mark.parametrize("chunk", [320, 640, 7777])
+def test_dictation_is_the_same_in_any_chunks(recognizer: VoskRecognizer, say: Say, chunk: int) -> None:
+    sound = np.concatenate(
+        [say("cancel the timer"), np.zeros(12_000, np.int16), say("my grandmother likes to eat fish")]
+    )
+    speech = recognizer.dictation()
+    for start in range(0, sound.size, chunk):
+        speech.accept(sound[start : start + chunk])
+    assert speech.finish() == dictated(recognizer, sound)
+
+
 def test_what_was_said_is_understood_to_the_end(recognizer: VoskRecognizer, say: Say) -> None:
     """Recognizer and language together, as the worker uses them: a command, and something that is none."""
     understander = Understander(recognizer, language(), post=lambda result: None)

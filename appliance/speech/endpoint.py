@@ -195,8 +195,8 @@ class Endpointer:
             return self._begin_command(index)
         silent_frames = index - self._last_speech
         if self._began is not None and self._words and silent_frames >= self._enough_frames:
-            whole = self._settled and self._completion not in (Completion.INCOMPLETE, Completion.NONE)
-            return Ended("complete" if whole else "silence", self._last_speech)
+            is_complete = self._settled and self._completion.is_whole
+            return Ended("complete" if is_complete else "silence", self._last_speech)
         if self._began is not None and not self._words and silent_frames >= limits.silence_frames:
             self._began = None
             self._loud_frames = 0
