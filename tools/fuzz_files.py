@@ -297,7 +297,11 @@ def main() -> int:
     args = parser.parse_args()
     bad = 0
     with tempfile.TemporaryDirectory() as folder:
-        for target in targets(Path(folder)):
+        known = targets(Path(folder))
+        for name in args.names:
+            if not any(name in target.name for target in known):
+                parser.error(f"no target {name!r}; there are: {', '.join(target.name for target in known)}")
+        for target in known:
             if args.names and not any(name in target.name for name in args.names):
                 continue
             outcome = fuzz(target, args.inputs, args.seed)

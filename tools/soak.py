@@ -57,6 +57,7 @@ LOOK_S: Final = 0.02
 REST_WITHIN_S: Final = 120
 """What it was last told to say takes seconds, also where others have the processor."""
 
+LEAST_HOURS: Final = 0.17
 WARM_MINUTES: Final = 60
 WEEK_HOURS: Final = 24 * 7
 
@@ -322,6 +323,10 @@ def main() -> int:
     parser.add_argument("--hours", type=float, default=24.0, metavar="H", help="of sound (24)")
     parser.add_argument("--json", action="store_true", help="one JSON object, with all samples")
     args = parser.parse_args()
+    if args.hours < LEAST_HOURS:
+        parser.error(
+            f"--hours {args.hours:g}: give {LEAST_HOURS} or more, for it is looked at every ten minutes of sound"
+        )
     logging.basicConfig(level="WARNING")
     try:
         with demo_broker() as port, tempfile.TemporaryDirectory() as folder:
