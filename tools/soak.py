@@ -58,6 +58,8 @@ REST_WITHIN_S: Final = 120
 """What it was last told to say takes seconds, also where others have the processor."""
 
 LEAST_HOURS: Final = 0.17
+"""Ten minutes, after which it looks for the first time."""
+
 WARM_MINUTES: Final = 60
 WEEK_HOURS: Final = 24 * 7
 
