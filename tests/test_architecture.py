@@ -71,6 +71,7 @@ LAYERS = {
     "appliance.report": Layer.LOGIC,
     "appliance.speech": Layer.LOGIC,
     "appliance.speech.endpoint": Layer.LOGIC,
+    "appliance.speech.language_model": Layer.LOGIC,
     "appliance.speech.missed": Layer.LOGIC,
     "appliance.trace": Layer.LOGIC,
     "appliance.understanding": Layer.LOGIC,

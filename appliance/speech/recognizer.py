@@ -1,8 +1,8 @@
 """Streaming recognition with Vosk.
 
-Vosk's 'grammar' is the training text of a bigram language model, so it is given whole sampled sentences rather than a
-word list (on 207 drink orders at 6 dB: 85 % right literally, against 32 % with a word list). The audio begins before
-the wake word, which is part of the model's sentences and cut off the text: a command spoken without a pause is whole.
+The recognizer hears in a language model that is made of whole sampled sentences (`language_model.py`). The audio begins
+before the wake word, which is part of the model's sentences and cut off the text: a command spoken without a pause is
+whole.
 """
 
 import itertools
@@ -34,6 +34,9 @@ of speech takes 0.25 s of it instead of 0.45 s. A whole second of silence saves 
 PIECE_SAMPLES = SAMPLE_RATE_HZ // 5
 """Dictation gets so much at a time, which is what Vosk decodes at a time itself: then the words do not depend on the
 chunks in which the sound came."""
+
+SENTENCES_PER_NOTHING = 10
+"""For so many sentences nothing is said once: else noise is taken for 'hey' or 'hi'."""
 
 PREFIXED_SHARE = 3
 """One sentence in three is also given with a wake word in front."""
@@ -108,7 +111,7 @@ class VoskRecognizer:
         """`sentences` train the language model; `wake_phrases` may stand before a command and are cut off."""
         self._model = model
         self._wake_phrases = [p for p in wake_phrases if all(model.knows(word) for word in p.split())]
-        self._text = _training_text(sentences, self._wake_phrases)
+        self._sentences = model.of_sentences(_training_text(sentences, self._wake_phrases))
         self._made = self._make()
         self._fed = False
         self._after_wake = False
@@ -157,9 +160,9 @@ class VoskRecognizer:
         return _Command(free, lambda text: self._command(text)[0])
 
     def _make(self) -> Any:
-        # A new one for each utterance (20 ms): the adaptation to the last speaker's voice and level, which Vosk's own
+        # A new one for each utterance (1 ms): the adaptation to the last speaker's voice and level, which Vosk's own
         # Reset keeps, does not leak into the next, so the same audio gives the same text.
-        made = self._model.recognizer(self._text)
+        made = self._sentences.recognizer()
         made.SetMaxAlternatives(ALTERNATIVES)
         made.SetWords(True)
         return made
@@ -220,7 +223,8 @@ def _text(result: str) -> str:
 def _training_text(sentences: Sequence[str], wake_phrases: Sequence[str]) -> list[str]:
     phrases = itertools.cycle(wake_phrases)
     prefixed = [f"{phrase} {sentence}" for phrase, sentence in zip(phrases, sentences[::PREFIXED_SHARE], strict=False)]
-    return [*sentences, *prefixed, *wake_phrases, UNKNOWN]
+    nothing = [""] * (1 + len(sentences) // SENTENCES_PER_NOTHING)
+    return [*sentences, *prefixed, *wake_phrases, UNKNOWN, *nothing]
 
 
 def _alternatives(result: str) -> list[Alternative]:

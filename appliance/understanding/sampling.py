@@ -1,10 +1,10 @@
 """Sentences that a language can say, drawn from its templates: the recognizer's training text.
 
-Vosk turns the sentences into word pairs with probabilities, so what counts is that every word occurs, next to the words
-it can stand beside, in a fair proportion. The templates make far too many sentences to list. So each template gets a
-share by its rank; one with fewer sentences gives all it has, the others are walked at random. A choice deals its items
-like a shuffled deck of cards, in which the more usual stand several times; all have come before it is shuffled again.
-What was never dealt is asked for at the end.
+The language model is which word follows which two, with probabilities, so what counts is that every word occurs, behind
+the words it can stand behind, in a fair proportion. The templates make far too many sentences to list. So each template
+gets a share by its rank; one with fewer sentences gives all it has, the others are walked at random. A choice deals its
+items like a shuffled deck of cards, in which the more usual stand several times; all have come before it is shuffled
+again. What was never dealt is asked for at the end.
 
 Same templates, count and seed: same sentences, in any process.
 """
