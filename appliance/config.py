@@ -172,7 +172,7 @@ class Listening(Struct, frozen=True, forbid_unknown_fields=True):
     closed_silence_ms: Annotated[
         int,
         Meta(ge=100, le=3000, description="Silence that ends a command to which nothing can be added, ms, 100..3000."),
-    ] = 140
+    ] = 120
     follow_up_ms: Annotated[
         int,
         Meta(

@@ -88,7 +88,7 @@ def test_the_defaults() -> None:
     assert default.wake.threshold == 0.0
     assert (default.listening.silence_ms, default.listening.open_silence_ms) == (800, 400)
     assert default.listening.wide_open_silence_ms == 600
-    assert default.listening.closed_silence_ms == 140
+    assert default.listening.closed_silence_ms == 120
     assert default.mqtt.host == ""
     assert not default.privacy.publish_text
 

@@ -140,6 +140,16 @@ def test_recognizers_outlive_their_model(vosk: VoskModel) -> None:
 
 
 @pytest.mark.model
+def test_a_large_model_is_not_loaded_twice(vosk: VoskModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then Vosk makes word pairs of the sentences, and is not told of the empty ones."""
+    monkeypatch.setattr("appliance.runtimes.vosk.WORDS_MOST_BYTES", 1000)
+    monkeypatch.setattr("appliance.runtimes.vosk._loaded", None)
+    made = vosk.of_sentences(["turn on the light", "", "[unk]"]).recognizer()
+    made.AcceptWaveform(bytes(32_000))
+    assert '"text" : ""' in made.FinalResult()
+
+
+@pytest.mark.model
 def test_no_place_for_its_files_is_told(vosk: VoskModel, monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.setattr("tempfile.tempdir", f"{tmp_path}/nowhere")
     with pytest.raises(ModelError, match="no place for its settings in the temporary folder"):

@@ -62,6 +62,16 @@ def test_folder_that_is_no_speech_model_is_refused(tmp_path: Path) -> None:
         VoskModel(tmp_path)
 
 
+def test_a_speech_model_with_one_fixed_graph_is_refused(tmp_path: Path) -> None:
+    for part in ("am/final.mdl", "conf/model.conf", "conf/mfcc.conf", "graph/HCLG.fst"):
+        (tmp_path / part).parent.mkdir(exist_ok=True)
+        (tmp_path / part).touch()
+    with pytest.raises(
+        ModelError, match=r"graph/HCLr\.fst or graph/Gr\.fst is missing; take one of Vosk's small models"
+    ):
+        VoskModel(tmp_path)
+
+
 @pytest.mark.model
 def test_truncated_model_does_not_take_the_process_down(store: ModelStore, tmp_path: Path) -> None:
     whole = (store.folder("alexa") / "alexa.tflite").read_bytes()

@@ -23,12 +23,14 @@ UNKNOWN = "[unk]"
 _UNKNOWN_NAMES = (UNKNOWN, "<UNK>", "<unk>")
 """What models of different makers call it."""
 
-_LANGUAGE_MODEL = Path("graph/Gr.fst")
-_PARTS = ("am/final.mdl", "conf/model.conf", "conf/mfcc.conf", "graph/HCLr.fst", str(_LANGUAGE_MODEL))
-"""The last two are those of models whose language model can be exchanged, which the small ones are."""
+_LANGUAGE_MODEL, _WORDS = Path("graph/Gr.fst"), Path("graph/HCLr.fst")
+_PARTS = ("am/final.mdl", "conf/model.conf", "conf/mfcc.conf")
+
+WORDS_MOST_BYTES = 64_000_000
+"""A speech model with more of it is not loaded twice. English has 22 MB; Korean, with 182, would need 345 MB more."""
 
 
-QUIET = -1
+QUIET = -2
 """Log level of the library: errors only."""
 
 
@@ -68,6 +70,11 @@ class VoskModel:
             raise ModelError(
                 f"{path}: no Vosk model, {missing[0]} is missing; install it with appliance models install"
             )
+        if not ((path / _WORDS).is_file() and (path / _LANGUAGE_MODEL).is_file()):
+            raise ModelError(
+                f"{path}: its language model cannot be exchanged for that of our sentences, {_WORDS} or "
+                f"{_LANGUAGE_MODEL} is missing; take one of Vosk's small models"
+            )
         self._path = path
         self._model = _loaded(path)
         self.common_words = tuple(common_words)
@@ -83,32 +90,45 @@ class VoskModel:
 
         Vosk makes a model of word pairs of them, each time: 20 ms for 3,000 sentences.
         """
-        if sentences is None:
-            return _recognizer(self._model)
-        # Vosk takes what is escaped for a word of its own
-        return _recognizer(self._model, json.dumps(self._own(sentences), ensure_ascii=False))
+        return _recognizer(self._model, *([] if sentences is None else [self._grammar(sentences)]))
 
     def of_sentences(self, sentences: Sequence[str]) -> "SentenceModel":
-        """For recognizers of these sentences (all their words must be known). Raises ModelError."""
-        content = language_model(self._own(sentences), self._model.vosk_model_find_word)
-        words = sorted({word for sentence in self._own(sentences) for word in sentence.split()})
-        numbers = [f"{word} {self._model.vosk_model_find_word(word)}\n" for word in words]
-        return SentenceModel(_loaded(self._path, _Language(content, "".join(["<eps> 0\n", *numbers]))))
+        """For recognizers of these sentences (all their words must be known).
+
+        An empty one says how likely nothing is said. Raises ModelError.
+        """
+        if (self._path / _WORDS).stat().st_size > WORDS_MOST_BYTES:
+            return SentenceModel(self._model, self._grammar(sentences))
+        own = self._own(sentences)
+        number = self._model.vosk_model_find_word
+        words = sorted({word for sentence in own for word in sentence.split()})
+        numbers = [f"{word} {number(word)}\n" for word in words]
+        language = _Language(language_model(own, number), "".join(["<eps> 0\n", *numbers]))
+        return SentenceModel(_loaded(self._path, language))
+
+    def _grammar(self, sentences: Sequence[str]) -> str:
+        # Vosk takes what is escaped for a word of its own
+        return json.dumps([sentence for sentence in self._own(sentences) if sentence], ensure_ascii=False)
 
     def _own(self, sentences: Sequence[str]) -> list[str]:
         return [self.unknown if sentence == UNKNOWN else sentence for sentence in sentences]
 
 
 class SentenceModel:
-    """A speech model whose language model is of given sentences (0.4 s, 65 MB beside the other)."""
+    """Makes recognizers of given sentences.
 
-    def __init__(self, model: Any) -> None:
-        """`model`: the library's."""
+    The library keeps one language model a speech model, and makes word pairs of the sentences for each recognizer
+    itself. For a better one the speech model is loaded once more (0.4 s, 65 MB), where it is small enough.
+    """
+
+    def __init__(self, model: Any, *grammar: str) -> None:
+        """`model`: the library's; `grammar`: instead of its language model."""
         self._model = model
+        self._grammar = grammar
 
     def recognizer(self) -> Recognizer:
-        """A fresh one, in 1 ms."""
-        return _recognizer(self._model)
+        """A fresh one: in 1 ms, or 20 with a grammar of 3,000 sentences."""
+        return _recognizer(self._model, *self._grammar)
 
 
 @dataclass(frozen=True, slots=True)
