@@ -88,7 +88,7 @@ def observed(row: dict[str, Any]) -> Observed:
     reading = Reading(intent=intent, share=row["share"], cost=row["cost"], phones=row["phones"], rival=None)
     features = features_of(reading, Spoken(missed_s=row["missed_s"], range_db=row["range_db"]), row["apart"])
     long = row["phones"] >= SHORT_PHONES and not row["two"]
-    return Observed(row["set"], row["speaker"], row["right"], tuple(features.items()), long)
+    return Observed(row["set"], row["speaker"] or "unknown", row["right"], tuple(features.items()), long)
 
 
 def fitted_to(rows: Sequence[Observed], name: str, features: Sequence[str]) -> dict[Observed, float]:
