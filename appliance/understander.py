@@ -1,20 +1,19 @@
 """The worker's side of listening: what was said, what it means, and how sure that is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from appliance.audio.format import SAMPLE_RATE_HZ, Pcm, freeze
-from appliance.audio.noise_floor import level_range_db
 from appliance.dictating import Dictating
 from appliance.facts import PartlyHeard, Understood
 from appliance.inbox import Post
 from appliance.intent import Completion, Intent
 from appliance.runtimes.vosk import UNKNOWN
 from appliance.speech.detector import SpeechDetector, surely_speech
-from appliance.speech.missed import Span, missed_s
+from appliance.speech.missed import missed_s
 from appliance.speech.recognizer import Hypotheses, Recognizer, dictated
 from appliance.trace import Tracer
 from appliance.understanding.confidence import Decision, Judgement, Spoken, clear, judged
@@ -258,11 +257,12 @@ class Understander:
             return None
         return self._language.answer("did_you_mean", sentence=heard.text)
 
-    def _spoken(self, words: Sequence[Span]) -> Spoken:
-        """`words`: of the reading, as the recognizer counts the time."""
-        sure = self._surely_speech()
+    def _spoken(self, hypotheses: Hypotheses, reading: Reading) -> Spoken:
         begun_s = self._before / SAMPLE_RATE_HZ
-        return Spoken(missed_s=missed_s(sure, words, begun_s), range_db=level_range_db(self._said))
+        return Spoken(
+            missed_s=missed_s(self._surely_speech(), hypotheses.words[reading.text], begun_s),
+            beyond_filler=hypotheses.beyond_filler(reading.text),
+        )
 
     def _surely_speech(self) -> list[bool]:
         """Of each frame of the command so far, whether somebody surely spoke."""
@@ -278,7 +278,7 @@ class Understander:
         reading = self._reader.read(hypotheses.texts, hypotheses.likelihoods)
         if reading is None:
             return None
-        judgement = clear(reading, self._spoken(hypotheses.words[reading.text]))
+        judgement = clear(reading, self._spoken(hypotheses, reading))
         if judgement is None:
             return None
         return _understood(reading, judgement, sure=reading.cost == 0.0 and judgement.confidence >= SURE)
@@ -288,7 +288,8 @@ class Understander:
         reading = self._reader.read(hypotheses.texts, hypotheses.likelihoods) if self._reader else None
         judgement = None
         if self._reader and reading:
-            judgement = judged(reading, self._reader.apart(free_text, reading.intent))
+            apart = self._reader.apart(free_text, reading.intent)
+            judgement = judged(reading, self._spoken(hypotheses, reading), apart)
             if judgement.decision is not Decision.REFUSE:
                 return _understood(reading, judgement, sure=reading.cost == 0.0)
         nearest = self._language.nearest(free_text)

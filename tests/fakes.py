@@ -158,6 +158,9 @@ class Heard:
     said: tuple[tuple[float, float], ...] = ()
     """Of each text, from when to when, in seconds; empty: all the time."""
 
+    beyond_filler: float = 2.0
+    """For each letter: how much likelier a text is than just any talk."""
+
     error: Exception | None = None
     """Raised when the utterance ends."""
 
@@ -188,7 +191,8 @@ class ScriptedRecognizer:
         if self._now.error:
             raise self._now.error
         words = tuple((span,) for span in self._now.said or [(0.0, 1000.0)] * len(self._now.texts))
-        return Hypotheses(self._now.texts, (0.0,) * len(self._now.texts), self._now.wake_heard, words)
+        filler = -self._now.beyond_filler * len(self._now.texts[0].replace(" ", "")) if self._now.texts else 0.0
+        return Hypotheses(self._now.texts, (0.0,) * len(self._now.texts), self._now.wake_heard, words, filler)
 
     def dictation(self) -> "ScriptedSpeech":
         return ScriptedSpeech(self)

@@ -19,7 +19,7 @@ ROW = {
     "phones": 16,
     "two": False,
     "missed_s": 0.2,
-    "range_db": 99.0,
+    "beyond_filler": 32.0,
     "apart": 0.2,
 }
 
@@ -54,7 +54,7 @@ def test_short_commands_are_counted_by_the_hour(capsys: pytest.CaptureFixture[st
 
 def test_an_observation_becomes_features() -> None:
     row = observed(ROW)
-    weighed = {"lead": 0.0, "cost": 0.1, "length": 4.0, "apart": 0.2, "two": 0.0, "missed": -2.0, "range": 25.0}
+    weighed = {"lead": 0.0, "cost": 0.1, "length": 4.0, "apart": 0.2, "two": 0.0, "missed": -2.0, "filler": 2.0}
     assert dict(row.features) == weighed
     assert row.long
     assert not observed(ROW | {"two": True}).long

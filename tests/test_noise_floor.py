@@ -15,7 +15,6 @@ from appliance.audio.noise_floor import (
     WORD_FRAMES,
     NoiseFloor,
     RoomNoise,
-    level_range_db,
     speech_level_dbfs,
 )
 from appliance.dialog_handlers import PRE_ROLL_FRAMES
@@ -241,13 +240,3 @@ def test_the_noise_of_a_real_kitchen_is_known_within_three_decibels(data_pack: P
     pcm = read_pcm(next((data_pack / "noise").glob("kitchen*.flac")))[: 10 * 16_000]
     floor = floor_of(level_dbfs(part) for part in pcm.reshape(-1, 320))
     assert floor.noise_dbfs == pytest.approx(level_dbfs(pcm), abs=3.0)
-
-
-def test_the_range_of_levels_leaves_out_a_twentieth_at_each_end() -> None:
-    frames = np.repeat(np.array([100, 1000], np.int16), 20)
-    frames[:2], frames[-2:] = 1, 30_000
-    assert level_range_db(np.repeat(frames, 320)) == pytest.approx(20.0)
-
-
-def test_less_than_a_frame_has_no_range() -> None:
-    assert level_range_db(np.full(319, 1000, np.int16)) == 0.0

@@ -61,6 +61,7 @@ class FakeModel:
     """Knows every word but `xylophone`; hands out the scripted recognizers one after the other."""
 
     unknown = "[unk]"
+    common_words = ()
 
     def __init__(self, *recognizers: FakeRecognizer) -> None:
         self._left = list(recognizers)

@@ -12,6 +12,7 @@ from appliance.models import ModelStore
 from appliance.runtimes.vosk import VoskModel
 from appliance.speech.recognizer import Hypotheses, VoskRecognizer, dictated
 from appliance.understander import Understander
+from appliance.understanding.language_folder import LanguageFolder
 from appliance.voice.piper import PiperVoice
 from tests.fakes import language
 
@@ -44,7 +45,7 @@ def say(store: ModelStore) -> Iterator[Say]:
 
 @pytest.fixture(scope="module")
 def model(store: ModelStore) -> VoskModel:
-    return VoskModel(store.folder("vosk-small-en-us"))
+    return VoskModel(store.folder("vosk-small-en-us"), LanguageFolder.of("en").settings.common_words.split())
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +107,17 @@ def test_silence_and_noise_are_nothing(recognizer: VoskRecognizer, amplitude: in
     _, heard = hear(recognizer, noise.astype(np.int16), after_wake=False)
     assert heard.texts == ()
     assert not heard.wake_heard
+
+
+def test_a_command_is_further_from_just_any_talk_than_other_speech(recognizer: VoskRecognizer, say: Say) -> None:
+    beyond = {}
+    for text in (*SENTENCES, "my grandmother likes to eat fish"):
+        _, heard = hear(recognizer, say(text), after_wake=False)
+        found = heard.beyond_filler(0)
+        assert found is not None
+        beyond[text] = found / len(text)
+    other = beyond.pop("my grandmother likes to eat fish")
+    assert other < 0.5 < min(beyond.values())
 
 
 def test_what_the_language_does_not_say_is_dictated(recognizer: VoskRecognizer, say: Say) -> None:

@@ -26,14 +26,16 @@ import numpy as np
 from appliance import config_files
 from appliance.audio.files import read_pcm
 from appliance.audio.format import SAMPLE_RATE_HZ, Pcm
-from appliance.audio.noise_floor import level_range_db
 from appliance.brains import load_detector, load_home, load_language, load_reader, load_recognizer
 from appliance.cli.understand import understand_pcm
+from appliance.config_files import LoadedConfig
+from appliance.intent import Intent
 from appliance.speech.detector import surely_speech
 from appliance.speech.missed import missed_s
 from appliance.speech.recognizer import FreeSpeech, Hypotheses, VoskRecognizer, dictated
-from appliance.understander import Understander
+from appliance.understander import Heard, Understander
 from appliance.understanding.confidence import Decision
+from appliance.understanding.language import Language
 from tools import reliability
 from tools.mixing import METHOD, mix, mix_by_loudest
 from tools.quantize.intervals import rate_interval, share_interval
@@ -114,9 +116,7 @@ class Done:
 class Bench:
     """One language with its recognizer."""
 
-    def __init__(self, sentences: Path | None) -> None:
-        loaded = config_files.load(None)
-        language = load_language(loaded, load_home(loaded), sentences)
+    def __init__(self, loaded: LoadedConfig, language: Language) -> None:
         self._recognizer = Watched(load_recognizer(loaded, language))
         self._reader = load_reader(loaded, language)
         self._detector = load_detector(loaded)
@@ -128,7 +128,7 @@ class Bench:
         """What is understood, in the order of the clips."""
         for clip in clips:
             begun_s = time.process_time()
-            heard = understand_pcm(self._understander, clip.pcm)
+            heard = self.heard(clip.pcm)
             cpu_s = time.process_time() - begun_s
             yield Result(
                 kind=clip.kind,
@@ -138,8 +138,12 @@ class Bench:
                 decision=heard.decision if heard.intent else None,
                 words=len(heard.text.split()),
                 confidence=heard.confidence,
-                observed=self._observed(condition, clip) if observe else None,
+                observed=self.observed(condition, clip) if observe else None,
             )
+
+    def heard(self, pcm: Pcm, *, called: bool = False) -> Heard:
+        """What is understood of a recording."""
+        return understand_pcm(self._understander, pcm, called=called)
 
     def dictation(self, clips: Sequence[Clip]) -> float:
         """Seconds of processor for a second of sound."""
@@ -148,22 +152,31 @@ class Bench:
             dictated(self._recognizer, clip.pcm)
         return (time.process_time() - begun_s) * SAMPLE_RATE_HZ / sum(clip.pcm.size for clip in clips)
 
-    def _observed(self, condition: str, clip: Clip) -> dict[str, Any] | None:
+    def observed(
+        self, condition: str, clip: Clip, right: Callable[[Intent], bool] | None = None
+    ) -> dict[str, Any] | None:
+        """A line for tools/fit_confidence.py, of the newest recording; None: nothing could be acted on.
+
+        `right`: whether a reading is; None: whether it has the clip's slots.
+        """
         hypotheses = self._recognizer.newest
         reading = self._reader.read(hypotheses.texts, hypotheses.likelihoods) if self._reader else None
         if self._reader is None or reading is None:
             return None
+        intent = reading.intent
+        if right is None and clip.slots is None and all(one.courtesy for one in intent.commands):
+            return None  # of those who are not called it is refused in any case
         return {
             "set": condition,
             "speaker": clip.speaker,
-            "right": reading.intent.slots == clip.slots,
+            "right": right(intent) if right else intent.slots == clip.slots,
             "share": reading.share,
             "cost": reading.cost,
             "phones": reading.phones,
-            "two": reading.intent.then is not None,
+            "two": intent.then is not None,
             "missed_s": missed_s(surely_speech(self._detector, clip.pcm), hypotheses.words[reading.text]),
-            "range_db": level_range_db(clip.pcm),
-            "apart": self._reader.apart(self._recognizer.dictate(clip.pcm), reading.intent),
+            "beyond_filler": hypotheses.beyond_filler(reading.text),
+            "apart": self._reader.apart(self._recognizer.dictate(clip.pcm), intent),
         }
 
 
@@ -218,7 +231,8 @@ class _Remembered:
 @functools.lru_cache(maxsize=2)
 def _bench(sentences: Path | None) -> Bench:
     """One for each language in each worker."""
-    return Bench(sentences)
+    loaded = config_files.load(None)
+    return Bench(loaded, load_language(loaded, load_home(loaded), sentences))
 
 
 def main() -> int:

@@ -1,20 +1,22 @@
 """How much of everyday speech the built-in language understands: the list of phrasings, as text and spoken.
 
-    python -m tools.bench_phrasings [--all] [--show] [--language ko]
+    python -m tools.bench_phrasings [--all] [--show] [--language ko] [--noise FILE --snr DB] [--observe FILE]
 
 Spoken means: by each synthetic voice that is installed, through the real recognizer. Right means that intent and all
 values are as the list says; asked, that they would be after a question back; refused, that nothing would be done;
-wrong, that something else would. A phrasing that the list says to refuse is right when it is refused.
+wrong, that something else would. A phrasing that the list says to refuse is right when it is refused. `--observe` also
+adds each reading to a file, for tools/fit_confidence.py.
 """
 
 import argparse
 import dataclasses
+import json
 import random
 import subprocess
 import tempfile
 import wave
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import process_time
 from typing import Final
@@ -23,14 +25,16 @@ import msgspec
 import numpy as np
 
 from appliance.audio.convert import resample
+from appliance.audio.files import read_pcm
 from appliance.audio.format import SAMPLE_RATE_HZ, Pcm
-from appliance.brains import load_detector, load_reader, load_recognizer, load_voice
-from appliance.cli.understand import understand_pcm
+from appliance.brains import load_voice
 from appliance.config_files import PROJECT, LoadedConfig, load
-from appliance.understander import Understander
+from appliance.understander import Heard
 from appliance.understanding.confidence import Decision
 from appliance.understanding.language import Language
 from appliance.understanding.language_folder import chosen_models
+from tools.bench_commands import Bench, Clip
+from tools.mixing import mix
 from tools.phrasings import Meaning, Phrasing, language, meant, read, spelled
 
 SAMPLE: Final = 100
@@ -55,20 +59,36 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help=f"speak all phrasings, not {SAMPLE} of them")
     parser.add_argument("--show", action="store_true", help="name each spoken phrasing that is not right")
     parser.add_argument("--language", default="en", metavar="CODE", help="a built-in language that has a list")
+    parser.add_argument("--noise", type=Path, metavar="FILE", help="a recording of noise to mix in")
+    parser.add_argument("--snr", type=float, default=10.0, metavar="DB", help="how far the voice is above it")
+    parser.add_argument("--observe", type=Path, metavar="FILE", help="add the readings to it")
     arguments = parser.parse_args()
     code = arguments.language
     phrasings = read(code)
     _as_text(phrasings, language(code))
     chosen = phrasings if arguments.all else random.Random(0).sample(phrasings, SAMPLE)
     loaded = _in_language(code)
-    known = language(code)
-    reader = load_reader(loaded, known)
-    understander = Understander(
-        load_recognizer(loaded, known), known, lambda result: None, reader=reader, detector=load_detector(loaded)
-    )
+    bench = Bench(loaded, language(code))
+    noise = read_pcm(arguments.noise) if arguments.noise else None
+    condition = f"phrasings, {arguments.snr:g} dB" if arguments.noise else "phrasings"
     print(f"\nspoken, {len(chosen)} of {len(phrasings)}")
     for name, say in voices(loaded):
-        _spoken(name, say, chosen, understander, show=arguments.show)
+        heard = []
+        for phrasing in chosen:
+            pcm = np.concatenate([PAUSE, say(phrasing.text), PAUSE])
+            if noise is not None:
+                pcm = mix(pcm, noise, arguments.snr, phrasing.text)
+            heard.append((phrasing, bench.heard(pcm, called=True)))
+            if arguments.observe:
+                _observe(arguments.observe, bench, Clip(condition, phrasing.text, name, pcm), phrasing)
+        _print(name, heard, show=arguments.show)
+
+
+def _observe(to: Path, bench: Bench, clip: Clip, phrasing: Phrasing) -> None:
+    observed = bench.observed(clip.kind, clip, lambda intent: meant(intent) == phrasing.meaning)
+    if observed:
+        with to.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(observed) + "\n")
 
 
 def _in_language(code: str) -> LoadedConfig:
@@ -90,10 +110,9 @@ def _as_text(phrasings: list[Phrasing], known: Language) -> None:
             print(f"  {phrasing.text}" + ("" if not phrasing.meaning else f"   should be {spelled(phrasing.meaning)}"))
 
 
-def _spoken(name: str, say: Say, phrasings: list[Phrasing], understander: Understander, *, show: bool) -> None:
+def _print(name: str, spoken: Sequence[tuple[Phrasing, Heard]], *, show: bool) -> None:
     counts: Counter[str] = Counter()
-    for phrasing in phrasings:
-        heard = understand_pcm(understander, np.concatenate([PAUSE, say(phrasing.text), PAUSE]), called=True)
+    for phrasing, heard in spoken:
         judged = _judged(phrasing.meaning, meant(heard.intent))
         if judged != "refused" and heard.decision is Decision.CONFIRM:
             judged = "asked" if judged == "right" else "asked wrongly"

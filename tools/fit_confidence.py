@@ -40,7 +40,7 @@ FOLDS = 5
 RIDGE = 1.0
 """Pull towards zero, on features of unit spread: few wrong readings must not make a weight huge."""
 
-THRESHOLDS = ((0.7, 0.3), (0.8, 0.3), (ACT_FROM, CONFIRM_FROM), (0.85, 0.4), (0.9, 0.3), (0.95, 0.5))
+THRESHOLDS = ((0.8, 0.3), (ACT_FROM, CONFIRM_FROM), (0.85, 0.2), (0.9, 0.3))
 """From which confidence on to act, and to ask back."""
 
 
@@ -86,7 +86,8 @@ def observed(row: dict[str, Any]) -> Observed:
     """Of a line of the observations."""
     intent = Intent(name="read", then=Intent(name="and") if row["two"] else None)
     reading = Reading(intent=intent, share=row["share"], cost=row["cost"], phones=row["phones"], rival=None)
-    features = features_of(reading, Spoken(missed_s=row["missed_s"], range_db=row["range_db"]), row["apart"])
+    spoken = Spoken(missed_s=row["missed_s"], beyond_filler=row["beyond_filler"])
+    features = features_of(reading, spoken, row["apart"])
     long = row["phones"] >= SHORT_PHONES and not row["two"]
     return Observed(row["set"], row["speaker"] or "unknown", row["right"], tuple(features.items()), long)
 

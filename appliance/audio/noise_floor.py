@@ -10,7 +10,7 @@ from math import log10
 from statistics import median_high
 from typing import Final
 
-from appliance.audio.format import FRAME_SAMPLES, FRAMES_PER_S, SILENT_DBFS, Pcm, frames_of_ms, level_dbfs
+from appliance.audio.format import FRAMES_PER_S, SILENT_DBFS, frames_of_ms
 from appliance.audio.health import SILENT_BELOW_DBFS, problem
 from appliance.audio.survey import FLOOR_PERCENT
 from appliance.events import AudioProblem
@@ -157,16 +157,6 @@ def speech_level_dbfs(levels_dbfs: Sequence[float]) -> float:
     least = max(levels_dbfs) - SPEECH_RANGE_DB
     powers = [_power(level) for level in levels_dbfs if level >= least]
     return 10 * log10(sum(powers) / len(powers))
-
-
-def level_range_db(pcm: Pcm) -> float:
-    """How far the loudest twentieth of the frames stands out of the quietest: about the signal-to-noise ratio of an
-    utterance with its pauses, and some decibels more. 0 for less than a frame.
-    """
-    frames = pcm[: pcm.size - pcm.size % FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
-    levels = sorted(level_dbfs(frame) for frame in frames)
-    edge = len(levels) // 20
-    return levels[-1 - edge] - levels[edge] if levels else 0.0
 
 
 def _power(level_dbfs: float) -> float:

@@ -15,7 +15,9 @@ import numpy as np
 
 from appliance.audio.format import SAMPLE_RATE_HZ, Pcm, freeze
 from appliance.runtimes.vosk import UNKNOWN, VoskModel
+from appliance.speech.filler import Filler
 from appliance.speech.missed import Span
+from appliance.speech.pieces import Pieces
 
 ALTERNATIVES = 5
 """The best so many hypotheses are matched; the right one stands among five far more often than first (at 6 dB
@@ -30,10 +32,6 @@ KEPT_UTTERANCES = 2 * ALTERNATIVES
 SILENCE = freeze(np.zeros(SAMPLE_RATE_HZ // 2, np.int16))
 """Half a second, which a new recognizer of free speech hears beforehand: 0.35 s of processor time, after which a second
 of speech takes 0.25 s of it instead of 0.45 s. A whole second of silence saves no more."""
-
-PIECE_SAMPLES = SAMPLE_RATE_HZ // 5
-"""Dictation gets so much at a time, which is what Vosk decodes at a time itself: then the words do not depend on the
-chunks in which the sound came."""
 
 SENTENCES_PER_NOTHING = 10
 """For so many sentences nothing is said once: else noise is taken for 'hey' or 'hi'."""
@@ -57,6 +55,13 @@ class Hypotheses:
 
     words: tuple[tuple[Span, ...], ...]
     """Of each text, when its words were said, since the first sample; also a wake word's, but no unknown sound's."""
+
+    filler: float | None = None
+    """Log likelihood of the same sound as just any talk, see `filler.py`; None: that cannot be told."""
+
+    def beyond_filler(self, text: int) -> float | None:
+        """How much likelier a text is than just any talk, as a logarithm; `text`: its index."""
+        return None if self.filler is None else self.likelihoods[text] - self.filler
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,7 @@ class VoskRecognizer:
         self._wake_phrases = [p for p in wake_phrases if all(model.knows(word) for word in p.split())]
         self._sentences = model.of_sentences(_training_text(sentences, self._wake_phrases))
         self._made = self._make()
+        self._filler = Filler(model, self._wake_phrases)
         self._fed = False
         self._after_wake = False
         self._parts: list[list[Alternative]] = []
@@ -122,9 +128,11 @@ class VoskRecognizer:
         self._parts = []
         if self._fed:
             self._made, self._fed = self._make(), False
+            self._filler.begin()
 
     def accept(self, pcm: Pcm) -> str:
         self._fed = True
+        self._filler.accept(pcm)
         if self._made.AcceptWaveform(pcm.tobytes()):
             # Vosk ended a segment on its own, at a pause; the utterance ends when the endpointing says so.
             self._parts.append(_alternatives(self._made.Result()))
@@ -149,7 +157,13 @@ class VoskRecognizer:
                 likelihoods.setdefault(command, whole.likelihood)
                 said = zip(whole.text.split(), whole.words, strict=False)  # none where the model tells no times
                 words.setdefault(command, tuple(span for word, span in said if word != self._model.unknown))
-        return Hypotheses(tuple(likelihoods), tuple(likelihoods.values()), any_wake_heard, tuple(words.values()))
+        return Hypotheses(
+            tuple(likelihoods),
+            tuple(likelihoods.values()),
+            any_wake_heard,
+            tuple(words.values()),
+            self._filler.finish(),
+        )
 
     def dictation(self) -> FreeSpeech:
         # A new one each time: of 24 real recordings 12 gave other words after others were dictated, and it grows by
@@ -202,17 +216,13 @@ class _Command:
         self._free = free
         self._command = command
         self._parts: list[str] = []
-        self._rest: Pcm = SILENCE[:0]
+        self._pieces = Pieces()
 
     def accept(self, pcm: Pcm) -> None:
-        pcm = np.concatenate([self._rest, pcm])
-        whole = pcm.size - pcm.size % PIECE_SAMPLES
-        for start in range(0, whole, PIECE_SAMPLES):
-            self._parts.append(self._free.accept(pcm[start : start + PIECE_SAMPLES]))
-        self._rest = pcm[whole:]
+        self._parts += [self._free.accept(piece) for piece in self._pieces.cut(pcm)]
 
     def finish(self) -> str:
-        self._parts += [self._free.accept(self._rest), self._free.finish()]
+        self._parts += [self._free.accept(self._pieces.rest), self._free.finish()]
         return self._command(" ".join(part for part in self._parts if part))
 
 
