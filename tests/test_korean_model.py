@@ -76,7 +76,7 @@ def test_a_whole_turn_in_korean(korean: LoadedConfig, voice: SimpleVoice, tmp_pa
         wake = spoken(english, "Computer.", after_s=0.3)
     finally:
         english.close()
-    soundfile.write(tmp_path / "turn.wav", np.concatenate([wake, said(voice, "영화 모드 시작해 줘")]), SAMPLE_RATE_HZ)
+    soundfile.write(tmp_path / "turn.wav", np.concatenate([wake, said(voice, "부엌 조명 꺼 줘")]), SAMPLE_RATE_HZ)
     home = PROJECT / "tests" / "phrasings_home_ko.yaml"
     (tmp_path / "ko.toml").write_text(
         f'[home]\nlanguage = "ko"\nfile = "{home}"\n[models]\ndirectory = "{MANIFEST.parent}"\n'
@@ -92,9 +92,9 @@ def test_a_whole_turn_in_korean(korean: LoadedConfig, voice: SimpleVoice, tmp_pa
     found = {event["type"]: event for event in events}
     assert found["wake_detected"]["word"] == "computer"
     assert (found["intent_recognized"]["intent"], found["intent_recognized"]["values"]) == (
-        "scene_activate",
-        {"scene": "movie"},
+        "turn_off",
+        {"area": "kitchen"},
     )
     assert found["action_done"]["ok"]
-    assert found["reply"]["text"] == "영화 모드 시작합니다."
+    assert found["reply"]["text"] == "주방 조명 껐습니다."
     assert found["speaking_ended"]["reason"] == "done"

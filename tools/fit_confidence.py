@@ -40,7 +40,7 @@ FOLDS = 5
 RIDGE = 1.0
 """Pull towards zero, on features of unit spread: few wrong readings must not make a weight huge."""
 
-THRESHOLDS = ((0.8, 0.3), (ACT_FROM, CONFIRM_FROM), (0.85, 0.2), (0.9, 0.3))
+THRESHOLDS = ((0.8, 0.2), (ACT_FROM, CONFIRM_FROM), (0.85, 0.3), (0.9, 0.2))
 """From which confidence on to act, and to ask back."""
 
 

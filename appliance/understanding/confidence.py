@@ -70,8 +70,9 @@ utterances of foreign speech 60 more would be clear from 8 phones on, all but a 
 sounds like "that's enough". Nor are two commands in one sentence."""
 
 ACT_FROM = 0.85
-CONFIRM_FROM = 0.3
-"""From 0.2 on 3 more of 167 orders at 0 dB would be asked about rightly, and 30 more of 1,841 foreign utterances."""
+CONFIRM_FROM = 0.2
+"""From 0.3 on 117 of 167 orders at 0 dB would be acted on or asked about rightly, from 0.2 on 122 are; of 1,841 foreign
+utterances 150 are asked about instead of 120, most of them that one name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
