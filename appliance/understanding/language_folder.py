@@ -63,7 +63,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Words whose full stop does not end a sentence."""
 
     common_words: str = ""
-    """Words that are heard often, with blanks between: what a wake word without a model is told from."""
+    """Words that are heard often, with blanks between: what commands are told from, and wake words without a model."""
 
 
 @dataclass(frozen=True, slots=True)
