@@ -5,18 +5,18 @@ that gets the audio in chunks, beginning before the wake word, and posts what it
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from appliance.audio.format import FRAME_SAMPLES, SILENT_DBFS, Frame, frames_of_ms, level_dbfs
 from appliance.audio.ring import Ring
 from appliance.dialog_handlers import PRE_ROLL_FRAMES
-from appliance.facts import CommandBegan, CommandEnded, Fact, Foreseen, Listen, PartlyHeard, StageFailed
+from appliance.facts import CommandBegan, CommandEnded, Fact, Foreseen, Listen, PartlyHeard, StageFailed, Understood
 from appliance.inbox import Post
-from appliance.intent import Intent
+from appliance.intent import Completion, Intent
 from appliance.speech.detector import SpeechDetector
-from appliance.speech.endpoint import BACKGROUND_FRAMES, Began, Endpointer, background_dbfs, person_dbfs
+from appliance.speech.endpoint import BACKGROUND_FRAMES, Began, Ended, Endpointer, background_dbfs, person_dbfs
 from appliance.trace import Tracer
 from appliance.understander import Understander
 from appliance.worker import Worker, ahead
@@ -31,6 +31,9 @@ partial results."""
 
 BEHIND_JOBS = 4
 """So many chunks that wait show that the recognizer does not keep up: 160 ms."""
+
+CATCHING_UP_FRAMES = frames_of_ms(1000)
+"""While a command is heard anew, chunks wait, which does not show that the recognizer is too slow."""
 
 RECOGNITION_INBOX = 256
 """Jobs that may wait for the recognizer: the longest command (8 s) with its pre-roll, and room to spare."""
@@ -58,6 +61,12 @@ class _Utterance:
 
     foreseen: Intent | None = None
     """What was prepared."""
+
+    concluding: bool = False
+    """The recognizer was told to end with what was fed, for no more may follow."""
+
+    concluded: Understood | None = None
+    """What it was then."""
 
 
 class Listening:
@@ -90,6 +99,9 @@ class Listening:
         self._utterance: _Utterance | None = None
         self._person_dbfs = SILENT_DBFS
         """What the person of the newest wake word reaches when he goes on."""
+
+        self._patient_to = 0
+        """Until this frame the recognizer may be behind."""
 
         self.shed_since: int | None = None
         """First frame of the newest utterance that the recognizer could not take whole: its inbox was full."""
@@ -150,11 +162,10 @@ class Listening:
         if self._tracer:
             self._tracer.hand_off("detector", "endpointing", frame.index, round(probability, 4))
         self._ease(frame.index)
-        chunk_frames = self._chunk_frames if self.slow_since is None else LONG_CHUNK_FRAMES
-        if frame.index + 1 - utterance.fed_to >= chunk_frames:
-            self._feed(utterance, frame.index)
         loud = level_dbfs(frame.pcm) >= utterance.background_dbfs
         result = self._endpointer.update(frame.index, probability, loud=loud)
+        if not isinstance(result, Ended):
+            self._hand_on(utterance, frame.index)
         if result is None:
             return self._foresee(utterance, frame.index)
         if isinstance(result, Began):
@@ -181,7 +192,13 @@ class Listening:
         utterance, self._utterance = self._utterance, None
         if utterance is None:
             return
-        self._feed(utterance, frame)
+        understood = utterance.concluded
+        if understood is not None:
+            self._post(lambda now: replace(understood, frame=now))
+            self._worker.submit(lambda: self._understander().begin(True))
+            return
+        if not utterance.concluding:
+            self._feed(utterance, frame)
         if not (utterance.whole and self._worker.submit(lambda: self._understander().finish(utterance.turn))):
             self._give_up()
 
@@ -198,7 +215,7 @@ class Listening:
     def _ease(self, index: int) -> None:
         """Longer chunks while the recognizer does not keep up, the usual ones when nothing waits any more."""
         waiting = self._worker.waiting
-        if self.slow_since is None and waiting >= BEHIND_JOBS:
+        if self.slow_since is None and waiting >= BEHIND_JOBS and index >= self._patient_to:
             self.slow_since = index
         elif not waiting:
             self.slow_since = None
@@ -216,15 +233,46 @@ class Listening:
     def _levels(self, first: int, last: int) -> list[float]:
         return [level_dbfs(frame.pcm) for frame in self._ring.frames(first, last)]
 
+    def _hand_on(self, utterance: _Utterance, index: int) -> None:
+        """Let the recognizer hear what is new, when it is enough; where a silence may be the end, let it end."""
+        if self.slow_since is None and self._endpointer.nears_end(index):
+            if not utterance.concluding:
+                utterance.concluding = True
+                self._feed(utterance, index)
+                self._conclude(utterance, index)
+            return
+        if utterance.concluding:
+            utterance.concluding, utterance.concluded = False, None
+            self._patient_to = index + CATCHING_UP_FRAMES
+        chunk_frames = self._chunk_frames if self.slow_since is None else LONG_CHUNK_FRAMES
+        if index + 1 - utterance.fed_to >= chunk_frames:
+            self._feed(utterance, index)
+
+    def _conclude(self, utterance: _Utterance, last: int) -> None:
+        """Find out what was said up to this frame, should no more follow."""
+
+        def job() -> None:
+            understood, completion = self._understander().conclude(utterance.turn)
+            self._post(lambda frame: take(understood, completion, frame))
+
+        def take(understood: Understood, completion: Completion | None, frame: int) -> None:
+            if self._utterance is utterance and utterance.concluding and utterance.fed_to == last + 1:
+                utterance.concluded = understood
+                if completion is not None:
+                    utterance.intent = understood.intent
+                    self._endpointer.hear_words(frame, completion, last)
+
+        self._worker.submit(ahead(job))
+
     def _feed(self, utterance: _Utterance, last: int) -> None:
         pcm = self._ring.pcm(utterance.fed_to, last)
         utterance.fed_to = last + 1
         if self._tracer:
             self._tracer.hand_off("ring", "recognizer", last, pcm)
-        ahead = self.slow_since is None
+        has_time = self.slow_since is None
 
         def job() -> None:
-            self._understander().accept(utterance.turn, pcm, last, ahead=ahead)
+            self._understander().accept(utterance.turn, pcm, last, ahead=has_time)
 
         if not self._worker.submit(job) and utterance.whole:
             utterance.whole = False

@@ -14,6 +14,7 @@ from appliance.intent import Completion, Intent
 from appliance.runtimes.vosk import UNKNOWN
 from appliance.speech.detector import SpeechDetector, surely_speech
 from appliance.speech.missed import missed_s
+from appliance.speech.pieces import PIECE_SAMPLES
 from appliance.speech.recognizer import Hypotheses, Recognizer, dictated
 from appliance.trace import Tracer
 from appliance.understanding.confidence import Decision, Judgement, Spoken, clear, judged
@@ -101,11 +102,13 @@ class Understander:
         self._called = False
         self._last: Intent | None = None
         self._before = 0
-        """So many samples that the recognizer hears first come before the command."""
-        self._heard_before = 0
-        """So many of them it has heard."""
-        self._said = NOTHING
-        """The command so far."""
+        """So many samples that are heard first come before the command."""
+        self._heard = NOTHING
+        """What was heard so far, with them."""
+        self._words_from = 0
+        """So many of them the recognizer heard before the command when it ended."""
+        self._concluded: Heard | None = None
+        """What was said, should no more follow; the recognizer has ended with it."""
         self._sure: list[bool] = []
         """Of its first frames, whether somebody surely spoke."""
         self._free_text: str | None = None
@@ -125,8 +128,9 @@ class Understander:
         self._after_wake = after_wake
         self._called = after_wake or called
         self._last = last
-        self._before, self._heard_before = before, 0
-        self._said = NOTHING
+        self._before = self._words_from = before
+        self._heard = NOTHING
+        self._concluded = None
         self._sure = []
         self._free_text = None
         self._dictating.drop()
@@ -138,13 +142,13 @@ class Understander:
 
     def hear(self, pcm: Pcm, *, ahead: bool = True) -> str:
         """Feed it; returns what was understood so far. `ahead`: there is time for what may turn out to be needed."""
-        skipped = min(pcm.size, self._before - self._heard_before)
-        self._heard_before += skipped
-        command = pcm[skipped:]
-        self._said = np.concatenate([self._said, command])
+        if self._concluded is not None:
+            self._hear_anew()
+        heard_before = max(self._heard.size, self._before)
+        self._heard = np.concatenate([self._heard, pcm])
         text = self._recognizer.accept(pcm)
         if self._dictating.goes_on:
-            self._dictating.feed(command)
+            self._dictating.feed(self._heard[heard_before:])
         elif text and ahead and self._dictates_beside:
             self._dictating.begin(self._said)
         if ahead:
@@ -165,33 +169,62 @@ class Understander:
             )
         )
 
+    def conclude(self, turn: int) -> tuple[Understood, Completion | None]:
+        """What was said if no more follows, and how far that has come; None: it is no command to be acted on at once.
+
+        If more does follow, everything is heard once more.
+        """
+        understood = self._result(turn)
+        acts = understood.intent if understood.question is None else None
+        return understood, self._language.completion(acts.text) if acts else None
+
     def finish(self, turn: int) -> None:
         """Make text and intent of the utterance of this turn, post them, and be ready for the next one."""
-        heard = self.understand()
-        if self._tracer:
-            self._tracer.hand_off("recognizer", "language", -1, heard.text)
-            self._tracer.hand_off("language", "dialog", -1, heard.intent.name if heard.intent else None)
-        self._post(
-            lambda frame: Understood(
-                frame=frame,
-                turn=turn,
-                text=heard.text,
-                intent=heard.intent,
-                confidence=heard.confidence,
-                question=self._question(heard),
-                agreed=heard.agreed,
-                sure=heard.sure,
-                doubted=heard.reason == "low_confidence",
-                nearest=heard.nearest,
-                score=heard.score,
-            )
-        )
+        understood = self._result(turn)
+        self._post(lambda frame: replace(understood, frame=frame))
         self.begin(True)
 
     def understand(self) -> Heard:
-        """End the recognizer's utterance and say what it was."""
-        heard, spelled = self._for_us(self._understand()), self._language.spelled
-        return replace(heard, text=spelled(heard.text), nearest=spelled(heard.nearest) if heard.nearest else None)
+        """End the recognizer's utterance, unless that was done, and say what it was."""
+        if self._concluded is None:
+            heard, spelled = self._for_us(self._understand()), self._language.spelled
+            nearest = spelled(heard.nearest) if heard.nearest else None
+            self._concluded = replace(heard, text=spelled(heard.text), nearest=nearest)
+            if self._tracer:
+                self._tracer.hand_off("recognizer", "language", -1, heard.text)
+                self._tracer.hand_off("language", "dialog", -1, heard.intent.name if heard.intent else None)
+        return self._concluded
+
+    def _result(self, turn: int) -> Understood:
+        """What was said, as a fact of no frame yet."""
+        heard = self.understand()
+        return Understood(
+            frame=-1,
+            turn=turn,
+            text=heard.text,
+            intent=heard.intent,
+            confidence=heard.confidence,
+            question=self._question(heard),
+            agreed=heard.agreed,
+            sure=heard.sure,
+            doubted=heard.reason == "low_confidence",
+            nearest=heard.nearest,
+            score=heard.score,
+        )
+
+    @property
+    def _said(self) -> Pcm:
+        """The command so far."""
+        return self._heard[self._before :]
+
+    def _hear_anew(self) -> None:
+        """The command was not over: go back to where it seemed to be."""
+        self._concluded, self._free_text = None, None
+        self._words_from = self._before
+        self._dictating.drop()
+        self._recognizer.begin(after_wake=self._after_wake)
+        for start in range(0, self._heard.size, PIECE_SAMPLES):
+            self._recognizer.accept(self._heard[start : start + PIECE_SAMPLES])
 
     def _understand(self) -> Heard:
         self._dictating.end()
@@ -205,7 +238,7 @@ class Understander:
         if heard is None and self._after_wake and not hypotheses.wake_heard:
             # The wake word itself was misheard, perhaps together with the command: listen to the command alone.
             self._recognizer.begin(after_wake=False)
-            self._before = 0
+            self._words_from = 0
             self._recognizer.accept(self._said)
             hypotheses = self._recognizer.finish()
             heard = self._clear(hypotheses)
@@ -258,7 +291,7 @@ class Understander:
         return self._language.answer("did_you_mean", sentence=heard.text)
 
     def _spoken(self, hypotheses: Hypotheses, reading: Reading) -> Spoken:
-        begun_s = self._before / SAMPLE_RATE_HZ
+        begun_s = self._words_from / SAMPLE_RATE_HZ
         return Spoken(
             missed_s=missed_s(self._surely_speech(), hypotheses.words[reading.text], begun_s),
             beyond_filler=hypotheses.beyond_filler(reading.text),

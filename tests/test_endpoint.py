@@ -316,6 +316,27 @@ def test_a_recognizer_that_has_not_heard_the_silence_yet_decides_nothing() -> No
     assert ended({190: CLOSED}, SPEECH, late=60) == (40, "silence")
 
 
+@pytest.mark.parametrize(
+    ("completion", "frames"),
+    [(CLOSED, 4), (OPEN, 15), (Completion.NONE, 10), (WIDE_OPEN, 25), (INCOMPLETE, 35)],
+)
+def test_100_ms_before_the_end_it_is_near_but_not_before_80_ms_of_silence(completion: Completion, frames: int) -> None:
+    """What was misheard may turn out to be a command, and to find out takes longer."""
+    endpointer = Endpointer(QUICK)
+    endpointer.begin(WOKEN)
+    for index in range(WOKEN + 1, 200):
+        endpointer.update(index, 0.9)
+    assert not endpointer.nears_end(199), "nothing was understood"
+    endpointer.hear_words(199, completion)
+    near = []
+    for index in range(200, 199 + frames + 2):
+        endpointer.update(index, 0.01)
+        near.append(endpointer.nears_end(index))
+    assert near == [*[False] * (frames - 1), True, True]
+    endpointer.update(300, 0.9)
+    assert not endpointer.nears_end(300), "the person goes on"
+
+
 def test_the_configuration_has_them_in_ms() -> None:
     waits = Listening(
         silence_ms=700,

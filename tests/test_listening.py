@@ -13,7 +13,7 @@ from appliance.facts import CommandBegan, CommandEnded, Fact, Foreseen, Listen, 
 from appliance.inbox import Inbox
 from appliance.intent import Completion
 from appliance.listening import Listening, word_end
-from appliance.speech.endpoint import Endpointer
+from appliance.speech.endpoint import Endpointer, Limits
 from appliance.understander import Understander
 from appliance.understanding.automaton import word_graph
 from appliance.understanding.phones import PhoneTable
@@ -39,7 +39,13 @@ from tests.fakes import (
 class Scene:
     """Frames whose samples are their index, and everything that listening needs."""
 
-    def __init__(self, *heard: Heard, speech: tuple[range, ...] = (), worker: Worker | None = None) -> None:
+    def __init__(
+        self,
+        *heard: Heard,
+        speech: tuple[range, ...] = (),
+        worker: Worker | None = None,
+        limits: Limits = LIMITS,
+    ) -> None:
         self.inbox = Inbox()
         self.ring = Ring()
         self.detector = ScriptedDetector(*speech)
@@ -47,7 +53,7 @@ class Scene:
         self.listening = Listening(
             ring=self.ring,
             detector=self.detector,
-            endpointer=Endpointer(LIMITS),
+            endpointer=Endpointer(limits),
             understander=cache(lambda: Understander(self.recognizer, language(), self.inbox.post)),
             post=self.inbox.post,
             worker=worker or InlineWorker("recognition", failed=self.inbox.failed),
@@ -63,6 +69,15 @@ class Scene:
             self.ring.append(sound(index))
             facts += self.listening.process(sound(index))
         self.next = until
+        return facts
+
+    def hear(self) -> list[Fact]:
+        """Take what the worker posted as the loop does, one after the other; what listening tells of it."""
+        facts: list[Fact] = []
+        while (result := self.inbox.take()) is not None:
+            fact = result(self.next - 1)
+            assert fact is None or isinstance(fact, PartlyHeard)
+            facts += self.listening.heard(fact) if fact else []
         return facts
 
     def posted(self) -> list[Fact]:
@@ -420,15 +435,13 @@ def test_the_wake_word_ended_with_its_last_loud_frame(levels: list[float], end: 
 
 def foresight(partials: dict[int, str], *speech: range, until: int = 300) -> tuple[list[Fact], Scene]:
     """What listening itself tells while somebody speaks; partials by number of chunks, of which one is 5 frames."""
-    scene = Scene(Heard(partials=partials, texts=("what time is it",)), speech=speech)
+    scene = Scene(Heard(partials=partials, texts=(partials[max(partials)],)), speech=speech)
     scene.run(100)
     scene.listening.begin(woken(), command_from=98)
     facts: list[Fact] = []
     while scene.next < until and not any(isinstance(fact, CommandEnded) for fact in facts):
         facts += scene.run(scene.next + 1)
-        for fact in received(scene.inbox, scene.next - 1):
-            assert isinstance(fact, PartlyHeard)
-            scene.listening.heard(fact)
+        scene.hear()
     return facts, scene
 
 
@@ -456,6 +469,124 @@ def test_a_command_that_goes_on_is_foreseen_anew() -> None:
         (170, {"duration": 600}),
         (230, {"duration": 630}),
     ]
+
+
+# What is concluded before the silence is long enough.
+
+
+def concluding(
+    *heard: Heard, speech: tuple[range, ...] = (range(120, 170),), limits: Limits = LIMITS
+) -> tuple[Scene, HeldWorker]:
+    """Listening after a wake word, with a worker that does a job when it is told to."""
+    worker = HeldWorker()
+    scene = Scene(*heard, speech=speech, worker=worker, limits=limits)
+    scene.run(100)
+    scene.listening.begin(woken(), command_from=98)
+    return scene, worker
+
+
+def listen(scene: Scene, worker: HeldWorker, until: int) -> list[Fact]:
+    """Let the worker do everything at once, until the command ends or until this frame."""
+    facts: list[Fact] = []
+    while scene.next < until and not any(isinstance(fact, CommandEnded) for fact in facts):
+        facts += scene.run(scene.next + 1)
+        worker.work()
+        facts += scene.hear()
+    return facts
+
+
+TIME = Heard(partials={10: "what time is it"}, texts=("what time is it",))
+
+
+def test_what_was_said_is_known_in_the_frame_that_ends_it() -> None:
+    scene, worker = concluding(TIME)
+    ended = listen(scene, worker, 300)[-1]
+    assert (ended.frame, scene.recognizer.log[1:]) == (194, [f"finish {(189 - 24 + 1) * 320}"])
+    scene.listening.finish(194)
+    (fact,) = scene.posted()
+    assert isinstance(fact, Understood)
+    assert (fact.frame, fact.turn, fact.text) == (194, 1, "what time is it")
+    worker.work()
+    assert scene.posted() == []
+    assert scene.recognizer.log[2:] == ["begin after wake"], "ready for the next one"
+
+
+def test_who_goes_on_is_heard_as_a_whole_and_concluded_again() -> None:
+    whole = Heard(partials={1: "set a timer for ten minutes"}, texts=("set a timer for ten minutes",))
+    scene, worker = concluding(TIME, whole, speech=(range(120, 170), range(192, 230)))
+    listen(scene, worker, 300)
+    assert scene.recognizer.log == [
+        "begin after wake",
+        f"finish {(189 - 24 + 1) * 320}",
+        "begin after wake",
+        f"finish {(249 - 24 + 1) * 320}",
+    ]
+    assert frames_in(scene.recognizer.fed) == list(range(24, 250))
+    scene.listening.finish(254)
+    (fact,) = scene.posted()
+    assert isinstance(fact, Understood)
+    assert fact.text == "set a timer for ten minutes"
+
+
+def test_what_is_concluded_of_the_silence_before_is_not_taken_for_the_whole() -> None:
+    """The worker is slow: it has concluded when the person has gone on and fallen silent again."""
+    whole = Heard(partials={1: "stop"}, texts=("stop",))
+    limits = replace(LIMITS, closed_frames=9, open_frames=9)
+    scene, worker = concluding(TIME, whole, speech=(range(120, 170), range(176, 177)), limits=limits)
+    listen(scene, worker, 173)
+    scene.run(181)
+    assert len(worker.jobs) == 5, "fed and concluded, fed, and both again"
+    worker.work(2)
+    scene.hear()
+    scene.listening.finish(180)
+    assert scene.posted() == [], "it is not ready"
+    worker.work()
+    assert [fact.text for fact in scene.posted() if isinstance(fact, Understood)] == ["stop"]
+
+
+def test_while_a_command_is_heard_anew_the_recognizer_may_be_behind_for_a_second() -> None:
+    scene, worker = concluding(TIME, TIME, speech=(range(120, 170), range(192, 400)))
+    listen(scene, worker, 192)
+    worker.room = 6  # it takes long, and others come
+    scene.run(242)
+    assert scene.listening.slow_since is None
+    scene.run(243)
+    assert scene.listening.slow_since == 242
+
+
+def test_what_is_being_concluded_when_the_command_ends_is_told_by_the_worker() -> None:
+    scene, worker = concluding(TIME)
+    listen(scene, worker, 189)
+    scene.run(195)
+    scene.listening.finish(194)
+    assert len(worker.jobs) == 3, "fed, concluded and told"
+    worker.work()
+    understood = [fact for fact in scene.posted() if isinstance(fact, Understood)]
+    assert [fact.text for fact in understood] == ["what time is it"]
+    assert [line.split()[0] for line in scene.recognizer.log] == ["begin", "finish", "begin"], "it ended once"
+
+
+@pytest.mark.parametrize(
+    ("texts", "frames"),
+    [(("what time is it",), 11), (("set a timer for ten minutes",), 20), (("what time is at",), 30), ((), 30)],
+)
+def test_a_misheard_text_that_turns_out_to_be_a_command_ends_like_one(texts: tuple[str, ...], frames: int) -> None:
+    """Its partial text is no beginning of a sentence, and another of those that it may have been is one."""
+    heard = Heard(partials={10: "what thyme is it"}, texts=texts, dictated="what time is at")
+    limits = replace(LIMITS, closed_frames=8, open_frames=20, wide_open_frames=30, silence_frames=40)
+    scene, worker = concluding(heard, limits=limits)
+    ended = listen(scene, worker, 300)[-1]
+    assert isinstance(ended, CommandEnded)
+    assert ended.frame - ended.last_speech == frames
+
+
+def test_nothing_is_concluded_while_the_recognizer_lags_behind() -> None:
+    scene, worker = concluding(TIME)
+    listen(scene, worker, 180)
+    worker.jobs.extend([lambda: None] * 10)
+    scene.run(195)
+    worker.work()
+    assert scene.recognizer.log == ["begin after wake"]
 
 
 # What is dictated beside.

