@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from appliance.audio.format import FRAME_SAMPLES, SAMPLE_RATE_HZ, Frame, Pcm, level_dbfs
 from appliance.echo.canceller import OWN_VOICE_FRAMES, AdaptiveCanceller, HalfDuplex
 from appliance.echo.filter import EchoFilter
+from appliance.echo.saturation import Saturation
 from appliance.events import EchoCancellationLost, EchoCancellationRestored, Event
 
 Samples = NDArray[np.float64]
@@ -82,6 +83,38 @@ def test_the_own_voice_is_taken_out_and_that_soon() -> None:
     left = Talk().hear(heard, played)
     assert loss_db(heard, left, 1, 2) > 12
     assert loss_db(heard, left, 3) > 22
+
+
+def saturated(played: Samples) -> Samples:
+    """What a loudspeaker makes of it that bends its peaks by about a tenth."""
+    peak = float(np.abs(played).max())
+    bent: Samples = np.tanh(1.5 * played / peak) * peak / np.tanh(1.5)
+    return bent
+
+
+@pytest.mark.parametrize("volume", [1.0, 0.25])
+def test_what_the_loudspeaker_bends_is_taken_out_too_at_any_volume(volume: float) -> None:
+    """Without that the loss is 16 dB."""
+    loudness = np.repeat(10 ** np.random.default_rng(51).uniform(-1, 0.6, 60), 3200)
+    played = speech(1, 12) * loudness
+    heard = volume * echo_of(saturated(played))
+    left = Talk().hear(heard, volume * played)
+    assert loss_db(heard, left, 8) > 18
+
+
+def test_the_bent_part_has_nothing_in_common_with_the_sound_and_is_as_large_at_any_volume() -> None:
+    played = speech(1, 6)
+    parts = {}
+    for volume in (1.0, 0.1):
+        saturation = Saturation()
+        frames = (volume * played).reshape(-1, FRAME_SAMPLES)
+        parts[volume] = np.concatenate([saturation.of(frame) for frame in frames]) / volume
+        bent = parts[volume][3 * SAMPLE_RATE_HZ :]
+        sound = played[3 * SAMPLE_RATE_HZ :]
+        assert abs(bent @ sound) < 0.03 * np.linalg.norm(bent) * np.linalg.norm(sound)
+    late = slice(3 * SAMPLE_RATE_HZ, None)
+    assert np.linalg.norm(parts[1.0][late] - parts[0.1][late]) < 0.05 * np.linalg.norm(parts[1.0][late])
+    assert not np.any(Saturation().of(np.zeros(FRAME_SAMPLES)))
 
 
 def test_a_person_over_it_is_left_whole_though_half_as_loud() -> None:
