@@ -3,10 +3,12 @@
 from dataclasses import replace
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 
+from appliance.audio.format import Frame, silent_pcm
 from appliance.bench.projection import projected, rate_here
-from appliance.bench.turns import ProcessorTimes, TimedTurn, Watch, slowest, summary, table, typical
+from appliance.bench.turns import Clocked, Frames, ProcessorTimes, TimedTurn, Watch, slowest, summary, table, typical
 from appliance.bench.waterfall import picture, stages
 from appliance.events import (
     ActionDone,
@@ -91,6 +93,34 @@ def test_processor_time_belongs_to_the_part_in_which_it_was_spent() -> None:
     assert times.after_speech_ms == pytest.approx(times.recognition_ms + times.action_ms + times.answer_ms)
 
 
+def test_processor_time_in_the_silence_is_told_apart() -> None:
+    """100 ms before the end of the command is frame 15."""
+    watch = Watch("a.wav", completion)
+    woken, *following = events(finished=msgspec.structs.replace(TIMES, endpoint_ms=100))
+    watch.take(woken)
+    for event in following:
+        if isinstance(event, SpeechEnded):
+            for frame in range(10, 21):
+                watch.tick(frame)
+                sum(number * number for number in range(10_000 if frame < 15 else 100_000))
+            event = SpeechEnded(frame=20, reason="complete")
+        watch.take(event)
+    (timed,) = watch.turns
+    assert timed.processor.silence_ms > 4 * timed.processor.listening_ms > 0.0
+    assert timed.processor.after_speech_ms < timed.processor.listening_ms
+
+
+def test_frames_are_told_as_they_are_taken() -> None:
+    told: list[int] = []
+    source = Clocked(Frames([Frame(index, silent_pcm()) for index in range(3)]), told.append)
+    frames = source.frames()
+    assert told == []
+    assert (next(frames).index, told) == (0, [0])
+    assert [frame.index for frame in frames] == [1, 2]
+    assert (told, source.events()) == ([0, 1, 2], [])
+    source.close()
+
+
 def test_the_summary_has_percentiles_and_the_service_level() -> None:
     lines = summary(TURNS, target_ms=500, allowed_share=0.05)
     assert "3 turns" in lines[0]
@@ -154,4 +184,6 @@ def test_the_projection_scales_the_work_and_not_the_silence() -> None:
     assert "10.0 times" in four
     assert "p50 660 ms" in four, "160 ms of silence, 50 ms of work"
     assert "3.8 times" in five
+    busy = projected([turn(260, silence_ms=80.0, recognition_ms=40.0)], rate=72e9)[1]
+    assert "p50 600 ms" in busy, "800 ms of work on four cores in 160 ms of silence, and 400 behind it"
     assert rate_here() > 1e8

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from appliance.audio.format import Frame
+from appliance.audio.format import FRAME_MS, Frame
 from appliance.audio.sources import Source
 from appliance.brains import Brains
 from appliance.demo.table import STAGES
@@ -31,6 +31,23 @@ from appliance.service_level import percentile, waited_ms
 from appliance.voice.voice import Voice
 
 PERCENTS = (50, 95, 99)
+
+
+class Clocked:
+    """A source, each frame of which is told as it is taken."""
+
+    def __init__(self, source: Source, told: Callable[[int], None]) -> None:
+        """`told`: gets the index."""
+        self._source = source
+        self._told = told
+        self.events = source.events
+        self.close = source.close
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield them."""
+        for frame in self._source.frames():
+            self._told(frame.index)
+            yield frame
 
 
 class Frames:
@@ -57,7 +74,10 @@ class ProcessorTimes:
     """Processor time of the daemon and of its children, ms, in the parts of a turn; 0 where there was no such part."""
 
     listening_ms: float = 0.0
-    """From the begin of the command to its end; the silence is part of it."""
+    """From the begin of the command to the last speech."""
+
+    silence_ms: float = 0.0
+    """From there to the end of the command: what goes on, and what is made ready."""
 
     recognition_ms: float = 0.0
     """From there to the final text."""
@@ -70,7 +90,7 @@ class ProcessorTimes:
 
     @property
     def after_speech_ms(self) -> float:
-        """What a person waits for beside the silence."""
+        """What a person waits for behind the silence."""
         return self.recognition_ms + self.action_ms + self.answer_ms
 
 
@@ -104,23 +124,35 @@ class Watch:
     """How far a command has come that says this."""
 
     turns: list[TimedTurn] = field(default_factory=list)
+    _clock_ms: dict[int, float] = field(default_factory=dict)
+    """Of each frame since the wake word."""
+
     _seen_ms: dict[type[Event], float] = field(default_factory=dict)
+    _ended: int = 0
     _text: str = ""
     _ready: bool | None = None
+
+    def tick(self, frame: int) -> None:
+        """The next frame."""
+        self._clock_ms[frame] = _spent_ms()
 
     def take(self, event: Event) -> None:
         """The next event."""
         if isinstance(event, WakeDetected):
-            self._seen_ms, self._text, self._ready = {}, "", None
+            self._clock_ms, self._seen_ms, self._text, self._ready = {}, {}, "", None
+        if isinstance(event, SpeechEnded):
+            self._ended = event.frame
         if isinstance(event, TranscriptReady):
             self._text = event.text or ""
         if isinstance(event, SpeakingStarted) and self._ready is None:
             self._ready = event.cached
         if not isinstance(event, TurnFinished):
-            self._seen_ms.setdefault(type(event), 1000 * (time.process_time() + children_s()))
+            self._seen_ms.setdefault(type(event), _spent_ms())
         elif waited_ms(event) is not None:
+            silence_ms = self._silence_ms(event)
             processor = ProcessorTimes(
-                listening_ms=self._between(SpeechStarted, SpeechEnded),
+                listening_ms=max(0.0, self._between(SpeechStarted, SpeechEnded) - silence_ms),
+                silence_ms=silence_ms,
                 recognition_ms=self._between(SpeechEnded, TranscriptReady),
                 action_ms=self._between(TranscriptReady, ActionDone),
                 answer_ms=self._between(ActionDone, SpeakingStarted),
@@ -130,6 +162,11 @@ class Watch:
                 TimedTurn(name=self.name, times=event, processor=processor, completion=completion, ready=self._ready)
             )
             self._seen_ms, self._text, self._ready = {}, "", None
+
+    def _silence_ms(self, times: TurnFinished) -> float:
+        """Of the processor, between the last speech and the end of the command."""
+        ended_ms = self._seen_ms.get(SpeechEnded, 0.0)
+        return ended_ms - self._clock_ms.get(self._ended - (times.endpoint_ms or 0) // FRAME_MS, ended_ms)
 
     def _between(self, first: type[Event], last: type[Event]) -> float:
         if first not in self._seen_ms or last not in self._seen_ms:
@@ -144,7 +181,7 @@ def timed_turns(
     turns: list[TimedTurn] = []
     for name, source in recordings:
         watch = Watch(name, brains.language.completion)
-        replay(brains, source, ReplaySettings(realtime=realtime), voice=voice, publish=watch.take)
+        replay(brains, Clocked(source, watch.tick), ReplaySettings(realtime=realtime), voice=voice, publish=watch.take)
         turns += watch.turns
     return turns
 
@@ -212,6 +249,7 @@ WIDTH = 47
 
 PROCESSOR_PARTS = {
     "listening_ms": "while the command is said",
+    "silence_ms": "last speech to end of command",
     "recognition_ms": "end of command to text",
     "action_ms": "text to action done",
     "answer_ms": "action done to first sound",
@@ -240,6 +278,11 @@ def children_s() -> float:
             except OSError:  # it ended meanwhile
                 continue
     return ticks * TICK_S
+
+
+def _spent_ms() -> float:
+    """Processor time until now, of the voice's process, too."""
+    return 1000 * (time.process_time() + children_s())
 
 
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
