@@ -235,7 +235,7 @@ class Listening:
 
     def _hand_on(self, utterance: _Utterance, index: int) -> None:
         """Let the recognizer hear what is new, when it is enough; where a silence may be the end, let it end."""
-        if self.slow_since is None and self._endpointer.nears_end(index):
+        if self._endpointer.nears_end(index) and (utterance.concluding or self.slow_since is None):
             if not utterance.concluding:
                 utterance.concluding = True
                 self._feed(utterance, index)

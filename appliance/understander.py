@@ -107,8 +107,10 @@ class Understander:
         """What was heard so far, with them."""
         self._words_from = 0
         """So many of them the recognizer heard before the command when it ended."""
+        self._ended = False
+        """So has the recognizer, with all of it."""
         self._concluded: Heard | None = None
-        """What was said, should no more follow; the recognizer has ended with it."""
+        """What was said, should no more follow."""
         self._sure: list[bool] = []
         """Of its first frames, whether somebody surely spoke."""
         self._free_text: str | None = None
@@ -130,7 +132,7 @@ class Understander:
         self._last = last
         self._before = self._words_from = before
         self._heard = NOTHING
-        self._concluded = None
+        self._ended, self._concluded = False, None
         self._sure = []
         self._free_text = None
         self._dictating.drop()
@@ -142,7 +144,7 @@ class Understander:
 
     def hear(self, pcm: Pcm, *, ahead: bool = True) -> str:
         """Feed it; returns what was understood so far. `ahead`: there is time for what may turn out to be needed."""
-        if self._concluded is not None:
+        if self._ended:
             self._hear_anew()
         heard_before = max(self._heard.size, self._before)
         self._heard = np.concatenate([self._heard, pcm])
@@ -187,6 +189,8 @@ class Understander:
     def understand(self) -> Heard:
         """End the recognizer's utterance, unless that was done, and say what it was."""
         if self._concluded is None:
+            if self._ended:  # and failed
+                self._hear_anew()
             heard, spelled = self._for_us(self._understand()), self._language.spelled
             nearest = spelled(heard.nearest) if heard.nearest else None
             self._concluded = replace(heard, text=spelled(heard.text), nearest=nearest)
@@ -219,7 +223,7 @@ class Understander:
 
     def _hear_anew(self) -> None:
         """The command was not over: go back to where it seemed to be."""
-        self._concluded, self._free_text = None, None
+        self._ended, self._concluded, self._free_text = False, None, None
         self._words_from = self._before
         self._dictating.drop()
         self._recognizer.begin(after_wake=self._after_wake)
@@ -227,6 +231,7 @@ class Understander:
             self._recognizer.accept(self._heard[start : start + PIECE_SAMPLES])
 
     def _understand(self) -> Heard:
+        self._ended = True
         self._dictating.end()
         hypotheses = self._recognizer.finish()
         agreed = self._language.agrees(hypotheses.texts[0]) if hypotheses.texts else None

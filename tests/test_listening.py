@@ -554,6 +554,17 @@ def test_while_a_command_is_heard_anew_the_recognizer_may_be_behind_for_a_second
     assert scene.listening.slow_since == 242
 
 
+def test_what_could_not_be_concluded_is_heard_anew_at_the_end() -> None:
+    scene, worker = concluding(replace(TIME, error=RuntimeError("no room")), TIME)
+    listen(scene, worker, 300)
+    scene.listening.finish(194)
+    worker.work()
+    (fact,) = scene.posted()
+    assert isinstance(fact, Understood)
+    assert fact.text == "what time is it"
+    assert scene.recognizer.log[-2] == f"finish {(189 - 24 + 1) * 320}", "all of it"
+
+
 def test_what_is_being_concluded_when_the_command_ends_is_told_by_the_worker() -> None:
     scene, worker = concluding(TIME)
     listen(scene, worker, 189)

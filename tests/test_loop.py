@@ -290,7 +290,8 @@ def test_errors_of_our_own_are_told_as_their_sentence() -> None:
 
 
 def test_a_recognizer_that_fails_is_answered_with_the_apology() -> None:
-    bench = turn(replace(NOON, error=RuntimeError("out of memory")), NOON)
+    broken = replace(NOON, error=RuntimeError("out of memory"))
+    bench = turn(broken, broken, NOON)
     bench.spotter.frames.add(400)
     bench.detector.speech = (COMMAND, range(450, 480))
     bench.run(300)
