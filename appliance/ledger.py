@@ -82,7 +82,9 @@ LEDGER = (
     ),
     Buffer("worker: _jobs of recognition", _INBOX_MS, 0, "a busy recognizer", "the newest chunk goes, LoadShed"),
     Buffer("worker: _jobs of dictation", _INBOX_MS, 0, "a busy dictation", "it is done again when it is needed"),
-    Buffer("understander: _said", 13_000, 0, "the command: dictation, second looks", "never: a command is bounded"),
+    Buffer(
+        "understander: _heard", 14_500, 0, "all of it: to hear it anew, for dictation", "never: a command is bounded"
+    ),
     Buffer("speech.pieces: rest", 200, 0, "dictation and filler eat 200 ms", "never: emptied by each piece"),
     Buffer("dictating: text", None, 0, "what was dictated, for the one who waits", "never: one text"),
     Buffer("worker: _jobs of actions", None, 0, f"{ACTION_INBOX} actions in a row", "refused, ActionDone tells"),
