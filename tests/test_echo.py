@@ -85,17 +85,35 @@ def test_the_own_voice_is_taken_out_and_that_soon() -> None:
     assert loss_db(heard, left, 3) > 22
 
 
+def filtered(filter_: EchoFilter, heard: Samples, played: Samples) -> Samples:
+    """What is left, frame by frame."""
+    pairs = zip(heard.reshape(-1, FRAME_SAMPLES), played.reshape(-1, FRAME_SAMPLES), strict=True)
+    return np.concatenate([filter_.process(one, other) for one, other in pairs])
+
+
+def bending(seconds: float) -> tuple[Samples, Samples]:
+    """A sound, and what a loudspeaker makes of it that bends the peaks."""
+    played = np.random.default_rng(1).laplace(scale=1500.0, size=round(seconds * SAMPLE_RATE_HZ))
+    return played, 12_000 * np.tanh(played / 12_000)
+
+
 @pytest.mark.parametrize("volume", [1.0, 0.25])
 def test_of_what_a_loudspeaker_bends_more_is_taken_out_than_a_linear_filter_can(volume: float) -> None:
-    played = np.random.default_rng(1).laplace(scale=1500.0, size=8 * SAMPLE_RATE_HZ)
-    heard = volume * 12_000 * np.tanh(played / 12_000)
-    played *= volume
-    linear = heard - (heard @ played) / (played @ played) * played
-    filter_, left = EchoFilter(), []
-    for start in range(0, played.size, FRAME_SAMPLES):
-        part = slice(start, start + FRAME_SAMPLES)
-        left.append(filter_.process(heard[part], played[part]))
-    assert loss_db(heard, np.concatenate(left), 6) > loss_db(heard, linear, 6) + 6
+    played, bent = bending(8)
+    linear = bent - (bent @ played) / (played @ played) * played
+    left = filtered(EchoFilter(), volume * bent, volume * played)
+    assert loss_db(volume * bent, left, 6) > loss_db(bent, linear, 6) + 6
+
+
+def test_both_ways_are_shifted_with_the_delay() -> None:
+    """The sound comes two frames later than until now, and so do its bent peaks."""
+    played, bent = bending(8)
+    late = np.concatenate([np.zeros(2 * FRAME_SAMPLES), bent])[: bent.size]
+    filter_, six = EchoFilter(), 6 * SAMPLE_RATE_HZ
+    filtered(filter_, late[:six], played[:six])
+    filter_.shift(2)
+    left = filtered(filter_, late[six:], np.roll(played, 2 * FRAME_SAMPLES)[six:])
+    assert loss_db(late[six:], left, 0.0, 0.2) > 26, "at once"
 
 
 def test_the_bent_part_has_nothing_in_common_with_the_sound_and_is_as_large_at_any_volume() -> None:
