@@ -27,6 +27,7 @@ from appliance.listening import RECOGNITION_INBOX, Listening
 from appliance.loop import FrameLoop, Publisher, Renewal, Rules, Stages
 from appliance.memory import Memory, boot_id
 from appliance.preparing import Preparing
+from appliance.priority import share_priority
 from appliance.speaking import Reference, Speaking
 from appliance.speech.endpoint import Endpointer, limits_of
 from appliance.trace import Tracer
@@ -76,9 +77,11 @@ class Workers:
     loading: Worker
 
     def start(self) -> None:
-        """Start the threads."""
+        """Start the threads; all but `loading`, whose jobs take seconds, get their share of the caller's priority."""
         for worker in self._all:
             worker.start()
+            if isinstance(worker, ThreadWorker) and worker is not self.loading:
+                share_priority(worker.thread)
 
     def close(self) -> None:
         """End the running jobs and the threads."""

@@ -82,6 +82,11 @@ class ThreadWorker:
         return self._name
 
     @property
+    def thread(self) -> threading.Thread:
+        """Who does the jobs."""
+        return self._thread
+
+    @property
     def waiting(self) -> int:
         """Jobs in the inbox."""
         return self._jobs.qsize()

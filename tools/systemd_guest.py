@@ -91,7 +91,9 @@ def is_sandboxed() -> str:
 
 
 def hurries_where_it_must() -> str:
-    """Real-time priority for the frame loop, which is the main thread, and for capture; for nobody else.
+    """Real-time priority for the frame loop, which is the main thread, and for capture; less for its workers.
+
+    None for the voice's process, nor for anybody else.
 
     Where the machine keeps its containers from LimitRTPRIO=, the right to ask comes by a capability instead.
     """
@@ -103,15 +105,21 @@ def hurries_where_it_must() -> str:
     processes = run("systemctl", "show", "--value", "-p", "ControlGroup", UNIT).strip()
     pids = Path(f"/sys/fs/cgroup{processes}/cgroup.procs").read_text().split()
     threads = [int(task.name) for one in pids for task in Path(f"/proc/{one}/task").iterdir()]
-    policies = {thread: os.sched_getscheduler(thread) for thread in threads}
-    fast = {thread for thread, policy in policies.items() if policy & ~os.SCHED_RESET_ON_FORK != os.SCHED_OTHER}
-    assert int(pid) in fast, policies
-    assert len(fast) <= 2, policies
-    for thread in fast:
-        assert policies[thread] == os.SCHED_RR | os.SCHED_RESET_ON_FORK, policies
-        assert os.sched_getparam(thread).sched_priority == 10
+    policies = {thread: (os.sched_getscheduler(thread), os.sched_getparam(thread).sched_priority) for thread in threads}
+    prompt = [thread for thread, policy in policies.items() if policy == (PROMPT_POLICY, 10)]
+    workers = [thread for thread, policy in policies.items() if policy == (PROMPT_POLICY, 5)]
+    assert int(pid) in prompt, policies
+    assert len(prompt) <= 2, policies
+    assert len(workers) == 7, policies
+    assert all((Path("/proc") / pid / "task" / str(worker)).exists() for worker in workers), policies
+    rest = [policies[thread] for thread in threads if thread not in prompt + workers]
+    assert set(rest) == {(os.SCHED_OTHER, 0)}, policies
     change()
-    return f"{len(fast)} of {len(threads)} threads in {len(pids)} processes, with SCHED_RR 10 (by {means})"
+    fast = f"{len(prompt)} with SCHED_RR 10, {len(workers)} with 5"
+    return f"{fast}, of {len(threads)} threads in {len(pids)} processes (by {means})"
+
+
+PROMPT_POLICY = os.SCHED_RR | os.SCHED_RESET_ON_FORK
 
 
 def change(*lines: str) -> None:

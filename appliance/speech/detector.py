@@ -69,6 +69,8 @@ class SileroDetector:
             raise ModelError(f"{path}: inputs are {names}, not input, state, sr; install silero-vad again")
         self._rate = np.array(SAMPLE_RATE_HZ, np.int64)
         self.reset()
+        self._run(np.zeros(BLOCK_SAMPLES, np.int16))  # the first run takes twice as long
+        self.reset()
 
     def another(self) -> "SileroDetector":
         """One of the same model, for another thread: the model is shared, what was heard is not."""
