@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -76,6 +77,14 @@ def test_the_wake_word_in_front_is_cut_with_and_without_a_pause(recognizer: Vosk
         assert heard.texts[0] == "what time is it"
         assert partials[-1] == "what time is it"
         assert not any("alexa" in text for text in (*partials, *heard.texts))
+
+
+def test_what_was_said_is_known_every_0_12_s(recognizer: VoskRecognizer, say: Say) -> None:
+    """Not every fifth of a second, the library's own way: that comes on top of a silence that ends a command."""
+    for sentence in SENTENCES:
+        partials, _ = hear(recognizer, say(sentence), after_wake=False, chunk=320)
+        changed = [index for index, (before, after) in enumerate(pairwise(partials)) if before != after]
+        assert {(index - changed[0]) % 6 for index in changed} == {0}, changed
 
 
 def test_the_same_sound_gives_the_same_text_whatever_was_heard_before(recognizer: VoskRecognizer, say: Say) -> None:

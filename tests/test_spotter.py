@@ -235,6 +235,14 @@ def test_user_is_heard_over_playback_of_something_else() -> None:
     assert [(event.word, event.frame) for event in told] == [("alexa", 42)]
 
 
+def test_over_playback_less_is_enough_to_wake_but_not_to_stop() -> None:
+    spotter = Spotter([word("alexa", 0)], stop_word=word("stop", 1))
+    played = {index: QUIET for index in range(5, 60)}
+    spoken = {40: sound(c0=65, c1=65), 60 + LISTEN_ON_FRAMES + 10: sound(c0=65, c1=65)}
+    told = hear(spotter, spoken, played, stoppable=range(300))
+    assert [(event.word, event.frame) for event in told] == [("alexa", 42)]
+
+
 def test_user_is_heard_when_the_own_word_is_long_over() -> None:
     played = {index: QUIET for index in range(5, 290)} | {20: sound(c0=90)}
     told = hear(Spotter([word("alexa", 0)]), {20 + OWN_VOICE_FRAMES + 1: sound(c0=90)}, played)

@@ -47,6 +47,14 @@ def test_patience_begins_anew_after_a_reset() -> None:
     assert decisions(trigger, [0.9, 0.9, 0.9], start=2) == [Detection(frame=4, score=0.9)]
 
 
+def test_for_a_while_a_part_of_the_threshold_is_enough() -> None:
+    trigger = Trigger(0.8)
+    assert trigger.update(0, 0.7, 0.8) == Detection(frame=0, score=0.7)
+    assert trigger.update(200, 0.3, 0.8) is None, "armed again"
+    assert trigger.update(201, 0.63, 0.8) is None
+    assert trigger.update(202, 0.7) is None
+
+
 def test_wavering_score_is_one_word() -> None:
     assert len(decisions(Trigger(0.8, refractory_frames=0), [0.9, 0.5, 0.9, 0.6, 0.9])) == 1
 

@@ -23,6 +23,12 @@ from appliance.events import EchoCancellationLost, EchoCancellationRestored, Eve
 
 LINE_FRAMES: Final = frames_of_ms(LONGEST_MS) + 1
 
+PAST_FRAMES: Final = frames_of_ms(2000)
+"""So much of what was heard until the delay was found is heard again then: it takes 0.7 to 1.2 s."""
+
+AGAIN_FRAMES: Final = 6
+"""So many in the time of one, each of which takes as long as a new one."""
+
 OWN_WORD_FRAMES: Final = frames_of_ms(600)
 """How long after a word was played, beside the delay, its echo may be taken for a person: the room's 320 ms and the
 difference between two scorings of the same word."""
@@ -73,13 +79,17 @@ class AdaptiveCanceller:
         self._finder = DelayFinder()
         self._watch = EchoWatch()
         self._remainder = Remainder()
-        self._line: deque[Pcm] = deque([silent_pcm()] * LINE_FRAMES, maxlen=LINE_FRAMES)
+        self._line: deque[Pcm] = deque(maxlen=LINE_FRAMES + PAST_FRAMES)
         """What was played in the newest frames, the newest last."""
+        self._heard: deque[Pcm] = deque(maxlen=PAST_FRAMES)
+        """The newest of what was heard, until the delay is known; then those that are to be heard again."""
+        self._hears_again = False
         self._delay_frames = 0
         self._delay_samples: int | None = None
         self._left = 0
         """So many frames more what was played may be heard."""
         self._next = 0
+        self._rest()
 
     @property
     def delay_ms(self) -> float | None:
@@ -101,7 +111,7 @@ class AdaptiveCanceller:
     @property
     def hears_nobody(self) -> bool:
         """By what the filter leaves; not known where it does not work, and while nothing is played."""
-        return self.works and self._left > 0 and self._remainder.is_empty
+        return self.works and self._left > 0 and (self._hears_again or self._remainder.is_empty)
 
     def process(self, frame: Frame, played: Pcm | None) -> Cancelled:
         """The person, and what the filter cannot explain; the frame as it is while nothing is played, or it fails."""
@@ -115,15 +125,33 @@ class AdaptiveCanceller:
         self._left -= 1
         self._line.append(silent_pcm() if played is None else played)
         self._align(frame.pcm)
-        heard = frame.pcm.astype(np.float64)
-        left = self._filter.process(heard, self._line[-1 - self._delay_frames].astype(np.float64))
-        pcm: Pcm = np.clip(np.rint(left), -32768, 32767).astype(np.int16)
-        pcm.flags.writeable = False
-        self._remainder.update(frame.pcm, pcm)
+        pcm = self._cancel(frame.pcm)
         told = self._judge(frame, pcm)
         if not self._left:
             self._rest()
         return Cancelled(Frame(frame.index, pcm) if self.works else frame, told)
+
+    def _cancel(self, heard: Pcm) -> Pcm:
+        """The newest frame without the echo; as it is while there are frames before it to be heard again."""
+        if self._delay_samples is None:
+            self._heard.append(heard)
+        if not self._hears_again:
+            return self._filtered(heard, 0)
+        self._heard.append(heard)
+        left = heard
+        for _ in range(min(AGAIN_FRAMES, len(self._heard))):
+            left = self._filtered(self._heard.popleft(), len(self._heard))
+        self._hears_again = bool(self._heard)
+        return heard if self._hears_again else left
+
+    def _filtered(self, heard: Pcm, ago: int) -> Pcm:
+        """One frame, so many frames old, without the echo."""
+        played = self._line[-1 - ago - self._delay_frames]
+        left = self._filter.process(heard.astype(np.float64), played.astype(np.float64))
+        pcm: Pcm = np.clip(np.rint(left), -32768, 32767).astype(np.int16)
+        pcm.flags.writeable = False
+        self._remainder.update(heard, pcm)
+        return pcm
 
     def _align(self, heard: Pcm) -> None:
         """Keep the direct way within the first partitions of the filter."""
@@ -136,7 +164,14 @@ class AdaptiveCanceller:
             before, self._delay_frames = self._delay_frames, max(0, delay // FRAME_SAMPLES - 1)
             self._filter.shift(self._delay_frames - before)
             if is_first:
-                self._filter.reset()
+                self._hear_again()
+
+    def _hear_again(self) -> None:
+        """Learn the room from all that was heard of it."""
+        self._filter.reset()
+        self._filter.pause()
+        self._remainder = Remainder()
+        self._hears_again = True
 
     def _judge(self, frame: Frame, left: Pcm) -> list[Event]:
         changed = self._watch.update(level_dbfs(self._line[-1]), level_dbfs(frame.pcm), level_dbfs(left))
@@ -152,6 +187,8 @@ class AdaptiveCanceller:
     def _rest(self) -> None:
         """Nothing more is heard of what was played; the room and the delay are remembered."""
         self._left = 0
-        self._line.extend([silent_pcm()] * LINE_FRAMES)
+        self._line.extend([silent_pcm()] * (LINE_FRAMES + PAST_FRAMES))
+        self._heard.clear()
+        self._hears_again = False
         self._filter.pause()
         self._remainder.rest()

@@ -23,6 +23,10 @@ from appliance.wake.trigger import Detection, Trigger
 OWN_VOICE_RATIO = 0.05
 """Share of a word's threshold at which the playback counts as saying it: the room may make the copy clearer, and of
 minutes of answers without these words none reaches even that."""
+EASE_WHILE_PLAYING = 0.8
+"""Share of a wake word's threshold that is enough while the device plays: what is left of the echo costs a person some
+of the score, and thresholds are chosen for the hours in which it is silent. The stop word, which its own voice sounds
+like far more often, is held to its own."""
 LISTEN_ON_FRAMES = 2 * FRAMES_PER_S
 """How long the playback is listened to after its end, on silence: a word is recognized after it ended."""
 
@@ -71,7 +75,8 @@ class Spotter:
             self._triggers[self._stop_position].reset()
         self._scores = tuple(self._microphone.process(frame.pcm, awake=stoppable))
         for position, score in enumerate(self._scores):
-            decision = self._triggers[position].update(frame.index, score)
+            ease = EASE_WHILE_PLAYING if self._playback and position < self._stop_position else 1.0
+            decision = self._triggers[position].update(frame.index, score, ease)
             if isinstance(decision, Detection):
                 self._hold(position, decision)
             elif decision is not None and self._near_misses and not self._is_own_voice(position, frame.index):

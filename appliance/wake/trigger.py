@@ -64,14 +64,17 @@ class Trigger:
         """Mean of the newest `window` scores, 0..1."""
         return self._sum / self._window
 
-    def update(self, index: int, score: float | None) -> Detection | NearMiss | None:
-        """Take the score that came with a frame; None when the frame brought none."""
+    def update(self, index: int, score: float | None, ease: float = 1.0) -> Detection | NearMiss | None:
+        """Take the score that came with a frame; None when the frame brought none.
+
+        ease: share of the threshold that is enough for now, above REARM_RATIO.
+        """
         if score is None:
             return None
         self._scores.append(score)
         self._sum = sum(self._scores)
         mean = self.mean
-        self._reached = self._reached + 1 if mean >= self._threshold else 0
+        self._reached = self._reached + 1 if mean >= self._threshold * ease else 0
         if mean < self._threshold * REARM_RATIO:
             return self._fall(index)
         if not self._armed or self._is_refractory(index):
