@@ -106,7 +106,12 @@ class Wake(Struct, frozen=True, forbid_unknown_fields=True):
     ] = field(default_factory=lambda: ["computer"])
     threshold: Annotated[
         Share,
-        Meta(description="Score that wakes, 0..1; lower hears more and wakes falsely more often; 0: each model's own."),
+        Meta(
+            description=(
+                "Score that wakes, 0..1; lower hears more and wakes falsely more often; 0: each model's own. Four "
+                "fifths of it are enough while the appliance plays."
+            )
+        ),
     ] = 0.0
     stop_word: Annotated[
         str,
