@@ -11,7 +11,7 @@ from appliance.audio.format import FRAME_MS, SAMPLE_RATE_HZ, ms_of_frames
 from appliance.audio.microphone import QUEUE_FRAMES
 from appliance.audio.ring import RING_MS
 from appliance.audio.speakers import QUEUE_FRAMES as SPEAKER_FRAMES
-from appliance.echo.canceller import LINE_FRAMES
+from appliance.echo.canceller import HEARD_AGAIN_FRAMES, LINE_FRAMES
 from appliance.home.effects import KEPT_BYTES
 from appliance.keeping import AFTER_FRAMES, BEFORE_FRAMES, CLIPS_INBOX, MOMENTS
 from appliance.learning import THINGS_MAX
@@ -59,7 +59,20 @@ LEDGER = (
     Buffer("audio.ring: _samples", RING_MS, 0, "commands without a pause", "the oldest frame goes"),
     Buffer("audio.noise_floor: _levels", 10_000, 0, "levels only, for the noise floor", "the oldest level goes"),
     Buffer("audio.noise_floor: _words", None, 0, "how loud the newest 20 wake words were", "the oldest goes"),
-    Buffer("echo.canceller: _line", ms_of_frames(LINE_FRAMES), 0, "what was played, by its delay", "the oldest goes"),
+    Buffer(
+        "echo.canceller: _line",
+        ms_of_frames(LINE_FRAMES + HEARD_AGAIN_FRAMES),
+        0,
+        "what was played, by its delay",
+        "the oldest goes",
+    ),
+    Buffer(
+        "echo.canceller: _heard",
+        ms_of_frames(HEARD_AGAIN_FRAMES),
+        0,
+        "heard again when its delay is known",
+        "the oldest goes",
+    ),
     Buffer("echo.filter: _spectra, _room, _unexplained, _last", 340, 0, "what was played, and the room", "never"),
     Buffer("echo.delay: _heard, _played, _likeness", 2_024, 0, "both sides, to find the delay", "the oldest goes"),
     Buffer("echo.watch: _played, _heard, _left", 4_000, 0, "levels only: does it work?", "the oldest level goes"),

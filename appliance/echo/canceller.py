@@ -23,10 +23,10 @@ from appliance.events import EchoCancellationLost, EchoCancellationRestored, Eve
 
 LINE_FRAMES: Final = frames_of_ms(LONGEST_MS) + 1
 
-PAST_FRAMES: Final = frames_of_ms(2000)
+HEARD_AGAIN_FRAMES: Final = frames_of_ms(2000)
 """So much of what was heard until the delay was found is heard again then: it takes 0.7 to 1.2 s."""
 
-AGAIN_FRAMES: Final = 6
+AT_ONCE_FRAMES: Final = 6
 """So many in the time of one, each of which takes as long as a new one."""
 
 OWN_WORD_FRAMES: Final = frames_of_ms(600)
@@ -79,9 +79,9 @@ class AdaptiveCanceller:
         self._finder = DelayFinder()
         self._watch = EchoWatch()
         self._remainder = Remainder()
-        self._line: deque[Pcm] = deque(maxlen=LINE_FRAMES + PAST_FRAMES)
+        self._line: deque[Pcm] = deque(maxlen=LINE_FRAMES + HEARD_AGAIN_FRAMES)
         """What was played in the newest frames, the newest last."""
-        self._heard: deque[Pcm] = deque(maxlen=PAST_FRAMES)
+        self._heard: deque[Pcm] = deque(maxlen=HEARD_AGAIN_FRAMES)
         """The newest of what was heard, until the delay is known; then those that are to be heard again."""
         self._hears_again = False
         self._delay_frames = 0
@@ -139,7 +139,7 @@ class AdaptiveCanceller:
             return self._filtered(heard, 0)
         self._heard.append(heard)
         left = heard
-        for _ in range(min(AGAIN_FRAMES, len(self._heard))):
+        for _ in range(min(AT_ONCE_FRAMES, len(self._heard))):
             left = self._filtered(self._heard.popleft(), len(self._heard))
         self._hears_again = bool(self._heard)
         return heard if self._hears_again else left
@@ -187,7 +187,7 @@ class AdaptiveCanceller:
     def _rest(self) -> None:
         """Nothing more is heard of what was played; the room and the delay are remembered."""
         self._left = 0
-        self._line.extend([silent_pcm()] * (LINE_FRAMES + PAST_FRAMES))
+        self._line.extend([silent_pcm()] * (LINE_FRAMES + HEARD_AGAIN_FRAMES))
         self._heard.clear()
         self._hears_again = False
         self._filter.pause()

@@ -69,7 +69,8 @@ class SileroDetector:
             raise ModelError(f"{path}: inputs are {names}, not input, state, sr; install silero-vad again")
         self._rate = np.array(SAMPLE_RATE_HZ, np.int64)
         self.reset()
-        self._run(np.zeros(BLOCK_SAMPLES, np.int16))  # the first run takes twice as long
+        # The first run takes twice as long, for which no frame has the time.
+        self._run(np.zeros(BLOCK_SAMPLES, np.int16))
         self.reset()
 
     def another(self) -> "SileroDetector":

@@ -49,9 +49,8 @@ class Verifier:
             raise ModelError(f"{head.path}: gives {self._head.output.shape}; one probability is needed")
         self._embedding = SpeechEmbedding(melspectrogram, embedding, HEARD_SAMPLES)
         self.size_bytes = sum(len(file.contents) for file in (head, melspectrogram, embedding))
-        self.score(
-            np.zeros(HEARD_SAMPLES, np.int16)
-        )  # the first run takes half as long again, which no frame has to give
+        # The first run takes half as long again, for which no frame has the time.
+        self.score(np.zeros(HEARD_SAMPLES, np.int16))
 
     def score(self, past: Pcm) -> float:
         """0..1, of the newest 1.7 s; `past`: int16, at least HEARD_SAMPLES. 5 ms of one desktop core."""
