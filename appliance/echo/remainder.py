@@ -34,9 +34,10 @@ USUAL_PERCENT: Final = 65
 """Of them keep less: a loudspeaker that distorts does so where it is loud. With 75 a person counts as usual."""
 
 LEARNING_PERCENT: Final = 50
-"""The same before there are USUAL_FRAMES: the first were kept by a filter that knew nothing yet. With 40, one word of its
-own in 415 rooms, said 1.6 s after the begin of the first answer, counted as a person's. Of 60 people who said a wake word
-after 0.3 to 3 s, 42 are heard who are as loud as the echo, 31 at 6 dB below; 44 and 33 with 40, 42 and 28 with 55."""
+"""The same before there are USUAL_FRAMES: the first were kept by a filter that knew nothing yet. With 40, one word of
+the device's own in 415 rooms, 1.6 s after the begin of the first answer, counted as a person's. Of 60 people who said a
+wake word after 0.3 to 3 s, 42 are heard who are as loud as the echo, 31 at 6 dB below; 44 and 33 with 40, 42 and 28
+with 55."""
 
 LEAST_SHARE: Final = 10**-2.5
 """A filter that usually leaves less than 25 dB below the echo leaves so much of a sound that it has not met for a
