@@ -241,9 +241,11 @@ def test_in_the_first_seconds_nobody_is_supposed_to_be_there_unless_the_echo_is_
     assert not faint.canceller.hears_nobody
 
 
-def test_an_echo_alone_is_never_taken_for_a_person_while_the_filter_learns() -> None:
-    talk, played = Talk(), speech(1, 4)
-    heard = echo_of(played)
+@pytest.mark.parametrize("delay_ms", [60, 130, 200])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_an_echo_alone_is_never_taken_for_a_person_while_the_filter_learns(seed: int, delay_ms: int) -> None:
+    talk, played = Talk(), speech(seed, 4)
+    heard = echo_of(played, seed, delay_ms)
     for start in range(0, played.size, FRAME_SAMPLES):
         talk.hear(heard[start : start + FRAME_SAMPLES], played[start : start + FRAME_SAMPLES])
         assert talk.canceller.hears_nobody, f"at {start / SAMPLE_RATE_HZ:.2f} s"
