@@ -199,6 +199,21 @@ def test_while_it_hears_again_frames_pass_as_they_are_and_nobody_is_there() -> N
     assert 0.1 < passed / SAMPLE_RATE_HZ < 0.35, "six frames in the time of one"
 
 
+def test_where_no_echo_was_heard_a_delay_that_is_found_makes_nobody_unheard() -> None:
+    """A person who speaks to a ringing timer may sound a little like the ring."""
+    talk, played = Talk(), speech(1, 6)
+    silent_s, second = 3, SAMPLE_RATE_HZ
+    talk.hear(np.zeros(silent_s * second), played[: silent_s * second])
+    heard, found = echo_of(played, delay_ms=200), 0
+    for start in range(silent_s * second, played.size, FRAME_SAMPLES):
+        part = slice(start, start + FRAME_SAMPLES)
+        talk.hear(heard[part], played[part])
+        found += talk.canceller.delay_ms is not None
+        if found < 20:
+            assert not talk.canceller.hears_nobody
+    assert found > 20
+
+
 def test_a_delay_that_changes_is_followed() -> None:
     talk, played = Talk(), speech(1, 5)
     talk.hear(echo_of(played, delay_ms=60), played)

@@ -164,11 +164,15 @@ class AdaptiveCanceller:
             before, self._delay_frames = self._delay_frames, max(0, delay // FRAME_SAMPLES - 1)
             self._filter.shift(self._delay_frames - before)
             if is_first:
-                self._hear_again()
+                self._filter.reset()
+                if self._remainder.is_empty:
+                    self._hear_again()
 
     def _hear_again(self) -> None:
-        """Learn the room from all that was heard of it."""
-        self._filter.reset()
+        """Learn the room from all that was heard of it.
+
+        Not where somebody may be there: it may be he who was taken for an echo, and he would be heard no more.
+        """
         self._filter.pause()
         self._remainder = Remainder()
         self._hears_again = True
