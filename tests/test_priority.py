@@ -30,9 +30,8 @@ print(said)
 def _priorities(*, asks: bool) -> tuple[dict[str, tuple[bool, int]], str]:
     """Of each thread: whether it is real-time, and how much; and what the main thread was told."""
     command = [sys.executable, "-u", "-c", _START.format(asks=asks)]
-    *lines, said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.split("\n")[
-        :-1
-    ]
+    told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    *lines, said = told.splitlines()
     parts = [line.rsplit(" ", 2) for line in lines]
     return {name: (is_real_time == "True", int(number)) for name, is_real_time, number in parts}, said
 

@@ -133,11 +133,10 @@ class AdaptiveCanceller:
 
     def _cancel(self, heard: Pcm) -> Pcm:
         """The newest frame without the echo; as it is while there are frames before it to be heard again."""
-        if self._delay_samples is None:
+        if self._delay_samples is None or self._hears_again:
             self._heard.append(heard)
         if not self._hears_again:
             return self._filtered(heard, 0)
-        self._heard.append(heard)
         left = heard
         for _ in range(min(AT_ONCE_FRAMES, len(self._heard))):
             left = self._filtered(self._heard.popleft(), len(self._heard))
@@ -165,14 +164,11 @@ class AdaptiveCanceller:
             self._filter.shift(self._delay_frames - before)
             if is_first:
                 self._filter.reset()
-                if self._remainder.is_empty:
+                if self._remainder.is_empty:  # else a person may have been taken for the echo, who is to be heard
                     self._hear_again()
 
     def _hear_again(self) -> None:
-        """Learn the room from all that was heard of it.
-
-        Not where somebody may be there: it may be he who was taken for an echo, and he would be heard no more.
-        """
+        """Learn the room from all that was heard of it, and what the filter usually leaves, too."""
         self._filter.pause()
         self._remainder = Remainder()
         self._hears_again = True
